@@ -1,0 +1,1 @@
+//! The sample catalogue and policies that a new data directory starts with.

@@ -1,0 +1,12 @@
+//! Values that every layer shares: identifiers, money, languages. They parse at
+//! the border and are trusted inside.
+
+mod ids;
+mod language;
+mod money;
+
+pub use ids::{
+    EventId, FamilyId, IdError, InteractionId, OrderId, ProductId, RequestId, SampleId, SessionId, TenantId, UserId,
+};
+pub use language::Language;
+pub use money::Paise;
