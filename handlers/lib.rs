@@ -2,7 +2,9 @@
 
 #![forbid(unsafe_code)]
 
+pub mod adapters;
 pub mod audio;
+pub mod ports;
 pub mod seed;
 pub mod types;
 pub mod understanding;

@@ -1,0 +1,9 @@
+//! The outside world behind the ports. Adapters know no rules of the shop.
+
+pub mod blobs;
+pub mod cache;
+pub mod documents;
+pub mod events;
+pub mod reporting;
+pub mod secrets;
+pub mod speech;

@@ -1,0 +1,1 @@
+//! Adapters of [`crate::ports::secrets`].

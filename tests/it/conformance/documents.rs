@@ -1,0 +1,1 @@
+//! What every adapter of the documents port must do.

@@ -1,0 +1,1 @@
+//! What every adapter of the events port must do.

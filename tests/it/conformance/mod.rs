@@ -1,0 +1,8 @@
+//! One suite for each port, run on every adapter of it.
+
+mod blobs;
+mod cache;
+mod documents;
+mod events;
+mod reporting;
+mod secrets;

@@ -1,0 +1,5 @@
+//! The tests that see the product from outside: its adapters against their ports' contracts, its
+//! HTTP API, its triggers. One binary, so that there is one link.
+
+mod conformance;
+mod support;
