@@ -4,6 +4,8 @@
 
 pub mod adapters;
 pub mod audio;
+pub mod error;
+pub mod identity;
 pub mod ports;
 pub mod seed;
 pub mod types;

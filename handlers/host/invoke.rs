@@ -1,0 +1,111 @@
+//! Answers `POST /<FunctionName>` of the Functions host. These paths never begin with `/api/`, and
+//! everything from outside does, so they cannot be reached from there.
+//!
+//! The host hangs on an empty 2xx answer and fails on one that is not JSON, so every answer is a JSON
+//! object; any other status is a failed invocation, which the host delivers again.
+
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{FutureExt, StreamExt};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, StatusCode};
+use serde_json::json;
+use tracing::Instrument;
+
+use super::envelope::{self, EnvelopeError};
+use crate::error::{Code, Error, Result};
+use crate::function::{Function, Outcome, Trigger};
+use crate::http::{Body, Response};
+use crate::ports::blobs::ByteStream;
+use crate::registry::{Registry, trigger_name};
+use crate::state::AppState;
+
+/// A payload larger than this is refused: tickets and messages are small, and the change feed is
+/// handed over in at most 100 documents at a time.
+const MAX_PAYLOAD: usize = 64 * 1024 * 1024;
+
+/// Runs the function that an invocation names.
+pub async fn answer(state: &AppState, registry: &Registry, method: &Method, path: &str, body: ByteStream) -> Response {
+    let function = registry.get(path.trim_start_matches('/')).filter(|function| function.http_trigger().is_none());
+    let Some(function) = function.filter(|_| method == Method::POST) else {
+        return reply(StatusCode::NOT_FOUND, "there is no such function");
+    };
+    match read(body).await {
+        Ok(payload) => match invoke(state, function, &payload).await {
+            Ok(outcome) => reply(StatusCode::OK, &outcome.summary),
+            Err(_) => reply(StatusCode::INTERNAL_SERVER_ERROR, "the invocation failed; see the log"),
+        },
+        Err(error) => {
+            tracing::error!(function = function.name, error = %error.chain(), "payload not read");
+            reply(StatusCode::BAD_REQUEST, "the payload cannot be read")
+        }
+    }
+}
+
+/// Decodes the payload for the function's trigger and runs its handler.
+async fn invoke(state: &AppState, function: &Function, payload: &[u8]) -> Result<Outcome> {
+    let run = async {
+        match &function.trigger {
+            Trigger::Blob { handler, .. } => {
+                handler(state.clone(), envelope::blob(payload).map_err(unreadable)?).await
+            }
+            Trigger::Timer { handler, .. } => {
+                handler(state.clone(), envelope::timer(payload).map_err(unreadable)?).await
+            }
+            Trigger::Queue { handler, .. } => {
+                handler(state.clone(), envelope::queue(payload).map_err(unreadable)?).await
+            }
+            Trigger::ChangeFeed { handler, .. } => {
+                handler(state.clone(), envelope::documents(payload).map_err(unreadable)?).await
+            }
+            Trigger::Http(_) => Err(Error::not_found("there is no such function")),
+        }
+    };
+    observed(function, run).await
+}
+
+/// Runs an invocation with its log lines; a panic in it is a failure like any other.
+pub async fn observed(function: &Function, run: impl Future<Output = Result<Outcome>>) -> Result<Outcome> {
+    let started = Instant::now();
+    let span = tracing::info_span!("invocation", function = function.name, trigger = trigger_name(&function.trigger));
+    async {
+        let outcome = std::panic::AssertUnwindSafe(run)
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| Err(Error::new(Code::Internal, "the handler panicked")));
+        let duration_ms = started.elapsed().as_millis() as u64;
+        match &outcome {
+            Ok(outcome) => tracing::info!(duration_ms, summary = %outcome.summary, "invocation done"),
+            Err(error) => tracing::error!(duration_ms, error = %error.chain(), "invocation failed"),
+        }
+        outcome
+    }
+    .instrument(span)
+    .await
+}
+
+fn unreadable(error: EnvelopeError) -> Error {
+    Error::new(Code::MalformedRequest, "the payload is not an invocation of this function").with_source(error)
+}
+
+/// Reads a chunked payload by counting bytes: the host declares no length.
+async fn read(mut body: ByteStream) -> Result<Bytes> {
+    let mut payload = BytesMut::new();
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk?;
+        if payload.len() + chunk.len() > MAX_PAYLOAD {
+            return Err(Error::new(Code::PayloadTooLarge, "the payload is too large"));
+        }
+        payload.extend_from_slice(&chunk);
+    }
+    Ok(payload.freeze())
+}
+
+fn reply(status: StatusCode, log: &str) -> Response {
+    let body = json!({ "Outputs": {}, "Logs": [log], "ReturnValue": null }).to_string();
+    let mut response = Response::new(Body::Full(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

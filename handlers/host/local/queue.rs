@@ -1,0 +1,80 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::{LocalHost, backoff};
+use crate::adapters::events::QueueMessage as Received;
+use crate::error::Result;
+use crate::function::{Function, QueueMessage, Trigger};
+use crate::host::invoke::observed;
+
+/// Messages that are taken and worked at once (`batchSize`).
+const BATCH: usize = 16;
+/// Deliveries after which a message goes to the poison queue (`maxDequeueCount`).
+const MAX_DELIVERIES: u32 = 5;
+/// How long a message is hidden from others while it is worked.
+const VISIBILITY: Duration = Duration::from_secs(120);
+/// How often an empty queue is looked at when no notice comes.
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Runs one queue function.
+pub async fn run(host: Arc<LocalHost>, index: usize, mut stop: watch::Receiver<bool>) {
+    let mut arrivals = host.stores.queue.arrivals();
+    loop {
+        arrivals.borrow_and_update();
+        let delivered = match step(&host, index).await {
+            Ok(delivered) => delivered,
+            Err(error) => {
+                tracing::warn!(error = %error.chain(), "queue not read");
+                0
+            }
+        };
+        if *stop.borrow() {
+            return;
+        }
+        if delivered > 0 {
+            continue;
+        }
+        tokio::select! {
+            _ = arrivals.changed() => {}
+            () = tokio::time::sleep(POLL_INTERVAL) => {}
+            changed = stop.changed() => if changed.is_err() || *stop.borrow() { return },
+        }
+    }
+}
+
+/// Takes a batch of messages and works them; gives their number.
+async fn step(host: &Arc<LocalHost>, index: usize) -> Result<usize> {
+    let Trigger::Queue { queue, .. } = &host.registry.functions()[index].trigger else { return Ok(0) };
+    let queue = *queue;
+    let messages = host.stores.queue.receive(queue, BATCH, VISIBILITY).await?;
+    let count = messages.len();
+    let mut running = JoinSet::new();
+    for message in messages {
+        let host = host.clone();
+        running.spawn(async move {
+            let function = &host.registry.functions()[index];
+            if let Err(error) = deliver(&host, function, queue, message).await {
+                tracing::warn!(error = %error.chain(), queue, "message not settled; it comes again");
+            }
+        });
+    }
+    while running.join_next().await.is_some() {}
+    Ok(count)
+}
+
+async fn deliver(host: &LocalHost, function: &Function, queue: &str, message: Received) -> Result<()> {
+    let Trigger::Queue { handler, .. } = &function.trigger else { return Ok(()) };
+    let input = QueueMessage { text: message.body.clone() };
+    let store = &host.stores.queue;
+    match observed(function, handler(host.state.clone(), input)).await {
+        Ok(_) => store.delete(queue, &message.id, &message.pop_receipt).await?,
+        Err(_) if message.dequeue_count >= MAX_DELIVERIES => {
+            store.move_to_poison(queue, &message.id, &message.pop_receipt).await?;
+        }
+        Err(_) => store.release(queue, &message.id, &message.pop_receipt, backoff(message.dequeue_count)).await?,
+    }
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! Conditional requests (RFC 9110 §13): strong entity tags, 304 and 412.
+
+use aws_lc_rs::digest;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+
+use super::{Body, Request, Response};
+use crate::error::{Error, Result};
+use crate::ports::{Condition, ETag};
+
+/// Gives a response the entity tag of the document that it shows.
+pub fn with_etag(mut response: Response, etag: &ETag) -> Response {
+    if let Ok(value) = HeaderValue::from_str(&format!("\"{etag}\"")) {
+        response.headers_mut().insert(ETAG, value);
+    }
+    response
+}
+
+/// Gives a response the hash of its body as entity tag: for answers that are computed.
+pub fn with_content_etag(response: Response) -> Response {
+    let Body::Full(body) = response.body() else { return response };
+    let hash = digest::digest(&digest::SHA256, body);
+    let etag = ETag(URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16]));
+    with_etag(response, &etag)
+}
+
+/// The condition that `If-Match` puts on a write.
+///
+/// # Errors
+/// A field error unless the header is `*` or one strong entity tag.
+pub fn if_match(request: &Request) -> Result<Condition> {
+    let Some(value) = request.headers.get(IF_MATCH) else { return Ok(Condition::None) };
+    match value.to_str().map(str::trim) {
+        Ok("*") => Ok(Condition::None),
+        Ok(tag) if tag.len() > 2 && tag.starts_with('"') && tag.ends_with('"') && !tag[1..tag.len() - 1].contains('"') => {
+            Ok(Condition::IfMatch(ETag(tag[1..tag.len() - 1].to_owned())))
+        }
+        _ => Err(Error::field("If-Match", "expected one entity tag in quotes, as a response gave it, or *")),
+    }
+}
+
+/// Turns a successful answer to a read into 304 when the caller already has it.
+pub fn not_modified(method: &Method, request: &HeaderMap, response: Response) -> Response {
+    let is_read = method == Method::GET || method == Method::HEAD;
+    if !is_read || response.status() != StatusCode::OK {
+        return response;
+    }
+    let (Some(etag), Some(known)) = (response.headers().get(ETAG), request.get(IF_NONE_MATCH)) else { return response };
+    let (Ok(etag), Ok(known)) = (etag.to_str(), known.to_str()) else { return response };
+    // RFC 9110 §13.1.2: the comparison is weak, and the CDN may have weakened our tag.
+    let matches =
+        known.trim() == "*" || known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag);
+    if !matches {
+        return response;
+    }
+    let (mut parts, _) = response.into_parts();
+    parts.status = StatusCode::NOT_MODIFIED;
+    parts.headers.remove(CONTENT_TYPE);
+    parts.headers.remove(CONTENT_LENGTH);
+    Response::from_parts(parts, Body::Full(bytes::Bytes::new()))
+}

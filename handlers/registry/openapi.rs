@@ -1,0 +1,184 @@
+//! The OpenAPI 3.1 document, from the rows.
+
+use std::collections::BTreeSet;
+
+use http::StatusCode;
+use serde_json::{Value, json};
+use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{
+    ComponentsBuilder, ContentBuilder, InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, PathsBuilder, Ref,
+    Required, Response, ResponseBuilder, Server, Type,
+};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::Registry;
+use crate::error::Code;
+use crate::function::{Access, Content, Function, HttpTrigger};
+use crate::http::Problem;
+use crate::http::problem;
+
+const BEARER: &str = "bearer";
+
+/// The document for all HTTP functions of `registry`, served at `public_url`.
+pub fn openapi(registry: &Registry, public_url: &str) -> OpenApi {
+    let mut paths = PathsBuilder::new();
+    let mut components = ComponentsBuilder::new();
+    let mut schemas: Vec<_> = Vec::new();
+    Problem::schemas(&mut schemas);
+    schemas.push((Problem::name().into_owned(), Problem::schema()));
+    for function in registry.functions() {
+        let Some(http) = function.http_trigger() else { continue };
+        let item = PathItem::new(method(http), operation(function, http));
+        paths = paths.path(format!("/api/{}", http.route), item);
+        schemas.extend(http.operation.schemas.iter().cloned());
+    }
+    for (name, schema) in schemas {
+        components = components.schema(name, schema);
+    }
+    components = components.security_scheme(
+        BEARER,
+        SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build()),
+    );
+    OpenApiBuilder::new()
+        .info(
+            InfoBuilder::new()
+                .title("Pravis Boutique API")
+                .version(env!("CARGO_PKG_VERSION"))
+                .description(Some("Shopping by voice for a handloom boutique: say what you want, see it, order it."))
+                .build(),
+        )
+        .servers(Some([Server::new(public_url)]))
+        .paths(paths)
+        .components(Some(components.build()))
+        .build()
+}
+
+fn method(http: &HttpTrigger) -> HttpMethod {
+    match http.method.as_str() {
+        "POST" => HttpMethod::Post,
+        "PUT" => HttpMethod::Put,
+        "PATCH" => HttpMethod::Patch,
+        "DELETE" => HttpMethod::Delete,
+        _ => HttpMethod::Get,
+    }
+}
+
+fn operation(function: &Function, http: &HttpTrigger) -> Operation {
+    let mut operation = OperationBuilder::new()
+        .operation_id(Some(function.name))
+        .tag(function.service.name())
+        .summary(Some(http.operation.summary));
+    for name in parameters_of(http.route) {
+        operation = operation.parameter(path_parameter(name));
+    }
+    for parameter in &http.operation.parameters {
+        operation = operation.parameter(parameter.clone());
+    }
+    if http.idempotent {
+        operation = operation.parameter(idempotency_key());
+    }
+    if !http.operation.bodies.is_empty() {
+        let mut body = RequestBodyBuilder::new().required(Some(Required::True));
+        for content in &http.operation.bodies {
+            body = body.content(content.media_type, content_of(content));
+        }
+        operation = operation.request_body(Some(body.build()));
+    }
+    for answer in &http.operation.answers {
+        let mut response = ResponseBuilder::new().description(answer.description);
+        if let Some(content) = &answer.content {
+            response = response.content(content.media_type, content_of(content));
+        }
+        operation = operation.response(answer.status.as_str(), response.build());
+    }
+    for (status, codes) in failures(http) {
+        operation = operation.response(status.as_str(), failure(status, &codes));
+    }
+    if http.access == Access::Anyone {
+        // Anonymous is allowed, and so is a token.
+        operation = operation.security(SecurityRequirement::default());
+    }
+    operation.security(SecurityRequirement::new::<_, [&str; 0], &str>(BEARER, [])).build()
+}
+
+/// The names in braces of a route.
+pub fn parameters_of(route: &'static str) -> impl Iterator<Item = &'static str> {
+    route.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+}
+
+fn path_parameter(name: &str) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Path)
+        .required(Required::True)
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String).build()))
+        .build()
+}
+
+fn idempotency_key() -> Parameter {
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some("Sent again with the same key, the request is answered again, not done again (48 h)."))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String).max_length(Some(255)).build()))
+        .build()
+}
+
+fn content_of(content: &Content) -> utoipa::openapi::Content {
+    ContentBuilder::new().schema(content.schema.clone()).example(content.example.clone()).build()
+}
+
+/// Every failure the function can tell of, by status.
+fn failures(http: &HttpTrigger) -> Vec<(StatusCode, Vec<Code>)> {
+    let mut codes = http.operation.failures.clone();
+    codes.extend([Code::NotAcceptable, Code::Internal, Code::Unavailable, Code::InvalidToken]);
+    if http.access != Access::Anyone {
+        codes.push(Code::NotAuthenticated);
+    }
+    if matches!(http.access, Access::Roles(_)) {
+        codes.push(Code::NotPermitted);
+    }
+    if http.route.contains('{') {
+        codes.push(Code::NotFound);
+    }
+    if !http.operation.parameters.is_empty() || !http.operation.bodies.is_empty() {
+        codes.push(Code::ValidationFailed);
+    }
+    if !http.operation.bodies.is_empty() {
+        codes.extend([Code::MalformedRequest, Code::PayloadTooLarge, Code::UnsupportedMediaType]);
+    }
+    if http.idempotent {
+        codes.extend([Code::RequestInProgress, Code::IdempotencyKeyReused]);
+    }
+    let statuses: BTreeSet<StatusCode> = codes.iter().map(|&code| problem::status(code)).collect();
+    let of = |status| {
+        let mut with: Vec<Code> = Code::ALL.into_iter().filter(|code| codes.contains(code)).collect();
+        with.retain(|&code| problem::status(code) == status);
+        with
+    };
+    statuses.into_iter().map(|status| (status, of(status))).collect()
+}
+
+fn failure(status: StatusCode, codes: &[Code]) -> Response {
+    let titles: Vec<&str> = codes.iter().map(|&code| problem::title(code)).collect();
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name(Problem::name())))
+        .example(codes.first().map(|&code| example(status, code)))
+        .build();
+    ResponseBuilder::new().description(titles.join("; ")).content(problem::MEDIA_TYPE, content).build()
+}
+
+fn example(status: StatusCode, code: Code) -> Value {
+    json!({
+        "type": format!("urn:pravis:problem:{}", problem::code_text(code)),
+        "title": problem::title(code),
+        "status": status.as_u16(),
+        "detail": problem::title(code),
+        "instance": "/api/v1/…",
+        "code": problem::code_text(code),
+        "requestId": "req_01KAXQ8W0V7D3T4Z5J6N8P9R2S"
+    })
+}

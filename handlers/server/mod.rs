@@ -1,0 +1,120 @@
+//! The only place with warp: one filter takes every request, finds its function in the route
+//! table, and runs the ground rules around the handler. After the match nothing rejects; what warp
+//! itself rejects becomes a problem document too.
+
+mod answer;
+mod body;
+mod listener;
+mod local_blobs;
+mod pipeline;
+
+pub use listener::{Listener, ListenerError};
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Buf;
+use futures_util::Stream;
+use http::{HeaderMap, Method};
+use warp::Filter;
+use warp::filters::BoxedFilter;
+
+use crate::adapters::blobs::DirectoryBlobs;
+use crate::host;
+use crate::http::cors::Cors;
+use crate::registry::{Registry, RouteTable};
+use crate::state::AppState;
+
+/// How requests reach this process.
+#[derive(Clone)]
+pub enum Mode {
+    /// From the Functions host, which also posts the invocations of other triggers.
+    FunctionsHost,
+    /// Straight from clients; other triggers are fired by the local host in this process. Signed blob
+    /// URLs are served from here.
+    Standalone { blobs: Arc<DirectoryBlobs> },
+}
+
+/// What the server needs to answer.
+pub struct Server {
+    pub state: AppState,
+    pub registry: Arc<Registry>,
+    pub mode: Mode,
+    routes: RouteTable,
+    cors: Cors,
+}
+
+impl Server {
+    /// # Errors
+    /// Those of the route table.
+    pub fn new(
+        state: AppState,
+        registry: Arc<Registry>,
+        mode: Mode,
+    ) -> Result<Self, crate::registry::RegistryError> {
+        let routes = RouteTable::new(&registry)?;
+        let cors = Cors { origins: state.settings.cors_origins.clone() };
+        Ok(Self { state, registry, mode, routes, cors })
+    }
+
+    /// The warp filter that answers everything.
+    pub fn filter(self: Arc<Self>) -> BoxedFilter<(warp::reply::Response,)> {
+        warp::any()
+            .map(move || self.clone())
+            .and(warp::method())
+            .and(warp::path::full())
+            .and(warp::query::raw().or(warp::any().map(String::new)).unify())
+            .and(warp::header::headers_cloned())
+            .and(warp::ext::optional::<Peer>())
+            .and(warp::body::stream())
+            .then(
+                |server: Arc<Self>, method, path: warp::path::FullPath, query, headers, peer: Option<Peer>, body| async move {
+                    let incoming = Incoming { method, path: path.as_str().to_owned(), query, headers, peer, body };
+                    server.answer(incoming).await
+                },
+            )
+            .recover(answer::rejection)
+            .unify()
+            .map(|reply: warp::reply::Response| reply)
+            .boxed()
+    }
+
+    async fn answer<S, B>(&self, incoming: Incoming<S>) -> warp::reply::Response
+    where
+        S: Stream<Item = Result<B, warp::Error>> + Send + 'static,
+        B: Buf,
+    {
+        // The host's probe: it asks `GET /` until anything answers, and again for its health.
+        if incoming.path == "/" && (incoming.method == Method::GET || incoming.method == Method::HEAD) {
+            return answer::into_warp(answer::welcome());
+        }
+        match &self.mode {
+            Mode::FunctionsHost if !incoming.path.starts_with("/api/") => {
+                let reply = host::invoke::answer(&self.state, &self.registry, &incoming.method, &incoming.path, body::all(incoming.body)).await;
+                answer::into_warp(reply)
+            }
+            Mode::Standalone { blobs } if incoming.path.starts_with("/blobs/") => {
+                answer::into_warp(local_blobs::answer(blobs, &self.cors, incoming).await)
+            }
+            _ => answer::into_warp(pipeline::answer(self, incoming).await),
+        }
+    }
+}
+
+/// The other end of the connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
+/// A request as it comes in, its body unread.
+pub(crate) struct Incoming<S> {
+    method: Method,
+    path: String,
+    query: String,
+    headers: HeaderMap,
+    peer: Option<Peer>,
+    body: S,
+}
+
+/// Warp's filters can be served by hyper when nothing is rejected any more.
+pub(crate) type Never = Infallible;

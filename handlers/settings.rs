@@ -1,0 +1,270 @@
+//! Settings: from a map of variables (that is how Azure Functions passes them) to typed values,
+//! parsed once. A bad one is refused with its name and what was expected.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::function::Service;
+use crate::ports::secrets::Secret;
+use crate::types::TenantId;
+
+/// A variable that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("setting {name}: {problem}")]
+pub struct SettingError {
+    pub name: String,
+    /// What is wrong and what was expected, without the value, which may be secret.
+    pub problem: String,
+}
+
+impl SettingError {
+    fn new(name: &str, problem: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), problem: problem.into() }
+    }
+}
+
+/// Where the process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    Development,
+    /// Embedded adapters are refused: services keep no local files.
+    Production,
+}
+
+/// Everything that can be set, with its default.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `ENVIRONMENT`: `development` (default) or `production`.
+    pub environment: Environment,
+    /// `PRAVIS_SERVICES`: comma-separated services that this process serves; all by default.
+    pub services: Vec<Service>,
+    /// `PRAVIS_DATA_DIR`: where the embedded adapters keep their files; `.pravis`.
+    pub data_dir: PathBuf,
+    /// `PRAVIS_TENANT`: the boutique that requests without a token are for; `pravis`.
+    pub tenant: TenantId,
+    /// `PRAVIS_PUBLIC_URL`: the address clients reach, for URLs in answers; without a slash at the end.
+    pub public_url: String,
+    /// `PRAVIS_CORS_ORIGINS`: comma-separated origins of the storefront.
+    pub cors_origins: Vec<String>,
+    /// `PRAVIS_TOKEN_ISSUER`: `iss` of access tokens; the public URL by default.
+    pub token_issuer: String,
+    /// `PRAVIS_TOKEN_AUDIENCE`: `aud` of access tokens; `pravis-boutique-api`.
+    pub token_audience: String,
+    /// `PRAVIS_SEED`: whether an empty data directory gets the sample catalogue; `true` in development.
+    pub seed: bool,
+    pub speech: SpeechSettings,
+    /// `PRAVIS_VOICE_CONCURRENCY`: voice jobs that are worked at once; the number of processors.
+    pub voice_concurrency: usize,
+    /// `PRAVIS_CACHE_MIB`: room of the in-process cache; 16.
+    pub cache_bytes: u64,
+    /// `PRAVIS_SECRET_<NAME>`: secrets by name, hyphens written as underscores.
+    pub secrets: BTreeMap<String, Secret>,
+}
+
+/// The local speech engine.
+#[derive(Clone, Debug, Default)]
+pub struct SpeechSettings {
+    /// `PRAVIS_RECOGNISER`: command line of the recogniser, as `adapters/speech/local` describes it;
+    /// PocketSphinx 5 where it is found.
+    pub recogniser: Option<String>,
+    /// `PRAVIS_RECOGNISER_MODEL`: its acoustic model's directory.
+    pub model_dir: Option<PathBuf>,
+    /// `PRAVIS_SYNTHESISER`: the espeak-ng program.
+    pub synthesiser: Option<String>,
+}
+
+/// Settings that choose adapters for Azure's services, with the port they are for.
+const CLOUD_ADAPTERS: [(&str, &str); 6] = [
+    ("COSMOS_ENDPOINT", "documents"),
+    ("BLOB_SERVICE_URI", "blobs"),
+    ("REDIS_URL", "cache"),
+    ("SQL_URL", "reporting"),
+    ("KEY_VAULT_URL", "secrets"),
+    ("SERVICE_BUS", "events"),
+];
+
+impl Settings {
+    /// Reads the settings from variables.
+    ///
+    /// # Errors
+    /// The first variable that cannot be used, or that production lacks.
+    pub fn from_variables(variables: &BTreeMap<String, String>) -> Result<Self, SettingError> {
+        let get = |name: &str| variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
+        let environment = match get("ENVIRONMENT") {
+            None | Some("development") => Environment::Development,
+            Some("production") => Environment::Production,
+            Some(_) => return Err(SettingError::new("ENVIRONMENT", "expected development or production")),
+        };
+        check_adapters(environment, &get)?;
+        let public_url = match get("PRAVIS_PUBLIC_URL") {
+            None => "http://127.0.0.1:7071".to_owned(),
+            Some(text) => http_url("PRAVIS_PUBLIC_URL", text)?,
+        };
+        let cors_origins = match get("PRAVIS_CORS_ORIGINS") {
+            None => vec!["http://localhost:3000".to_owned(), "http://localhost:5173".to_owned()],
+            Some(text) => list(text).map(|origin| http_url("PRAVIS_CORS_ORIGINS", origin)).collect::<Result<_, _>>()?,
+        };
+        let tenant = get("PRAVIS_TENANT")
+            .map(|text| text.parse().map_err(|error| SettingError::new("PRAVIS_TENANT", format!("{error}"))))
+            .transpose()?
+            .unwrap_or_else(TenantId::pravis);
+        let processors = std::thread::available_parallelism().map_or(1, |count| count.get());
+        Ok(Self {
+            environment,
+            services: get("PRAVIS_SERVICES").map_or(Ok(Service::ALL.to_vec()), services)?,
+            data_dir: get("PRAVIS_DATA_DIR").unwrap_or(".pravis").into(),
+            tenant,
+            token_issuer: get("PRAVIS_TOKEN_ISSUER").unwrap_or(&public_url).to_owned(),
+            token_audience: get("PRAVIS_TOKEN_AUDIENCE").unwrap_or("pravis-boutique-api").to_owned(),
+            public_url,
+            cors_origins,
+            seed: boolean("PRAVIS_SEED", get("PRAVIS_SEED"), environment == Environment::Development)?,
+            speech: speech(&get)?,
+            voice_concurrency: number("PRAVIS_VOICE_CONCURRENCY", get("PRAVIS_VOICE_CONCURRENCY"), 1..=64, processors)?,
+            cache_bytes: number("PRAVIS_CACHE_MIB", get("PRAVIS_CACHE_MIB"), 1..=4096, 16)? as u64 * 1024 * 1024,
+            secrets: secrets(variables),
+        })
+    }
+}
+
+/// Refuses production on embedded adapters, and adapters that this build does not have.
+fn check_adapters<'a>(
+    environment: Environment,
+    get: &impl Fn(&str) -> Option<&'a str>,
+) -> Result<(), SettingError> {
+    for (name, port) in CLOUD_ADAPTERS {
+        match get(name) {
+            Some(_) => {
+                return Err(SettingError::new(
+                    name,
+                    format!("this build has only the embedded adapter for {port}; leave the setting out"),
+                ));
+            }
+            None if environment == Environment::Production => {
+                return Err(SettingError::new(
+                    name,
+                    format!("required in production, where no {port} may live in local files"),
+                ));
+            }
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+fn speech<'a>(get: &impl Fn(&str) -> Option<&'a str>) -> Result<SpeechSettings, SettingError> {
+    match get("SPEECH_PROVIDER") {
+        None | Some("local") => Ok(SpeechSettings {
+            recogniser: get("PRAVIS_RECOGNISER").map(str::to_owned),
+            model_dir: get("PRAVIS_RECOGNISER_MODEL").map(PathBuf::from),
+            synthesiser: get("PRAVIS_SYNTHESISER").map(str::to_owned),
+        }),
+        Some(_) => Err(SettingError::new("SPEECH_PROVIDER", "this build has only the local engine; expected local")),
+    }
+}
+
+fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty())
+}
+
+fn services(text: &str) -> Result<Vec<Service>, SettingError> {
+    let names = Service::ALL.map(Service::name).join(", ");
+    let chosen: Vec<Service> = list(text)
+        .map(|name| Service::ALL.into_iter().find(|service| service.name() == name))
+        .collect::<Option<_>>()
+        .ok_or_else(|| SettingError::new("PRAVIS_SERVICES", format!("expected some of {names}, parted by commas")))?;
+    if chosen.is_empty() {
+        return Err(SettingError::new("PRAVIS_SERVICES", format!("expected at least one of {names}")));
+    }
+    Ok(chosen)
+}
+
+fn http_url(name: &str, text: &str) -> Result<String, SettingError> {
+    let expected = "expected an http or https address without query";
+    let parsed = url::Url::parse(text).map_err(|_| SettingError::new(name, expected))?;
+    if !matches!(parsed.scheme(), "http" | "https") || parsed.query().is_some() || parsed.fragment().is_some() {
+        return Err(SettingError::new(name, expected));
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+fn boolean(name: &str, text: Option<&str>, default: bool) -> Result<bool, SettingError> {
+    match text {
+        None => Ok(default),
+        Some("true") => Ok(true),
+        Some("false") => Ok(false),
+        Some(_) => Err(SettingError::new(name, "expected true or false")),
+    }
+}
+
+fn number(
+    name: &str,
+    text: Option<&str>,
+    range: std::ops::RangeInclusive<usize>,
+    default: usize,
+) -> Result<usize, SettingError> {
+    let Some(text) = text else { return Ok(default) };
+    let expected = || SettingError::new(name, format!("expected a number from {} to {}", range.start(), range.end()));
+    let value = text.parse().map_err(|_| expected())?;
+    if range.contains(&value) { Ok(value) } else { Err(expected()) }
+}
+
+fn secrets(variables: &BTreeMap<String, String>) -> BTreeMap<String, Secret> {
+    variables
+        .iter()
+        .filter_map(|(name, value)| {
+            let secret = name.strip_prefix("PRAVIS_SECRET_")?;
+            Some((secret.to_ascii_lowercase().replace('_', "-"), Secret::new(value.clone())))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(pairs: &[(&str, &str)]) -> Result<Settings, SettingError> {
+        Settings::from_variables(&pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect())
+    }
+
+    #[test]
+    fn nothing_set_is_development_with_everything_embedded() {
+        let settings = parse(&[]).unwrap();
+        assert_eq!(settings.environment, Environment::Development);
+        assert_eq!(settings.services, Service::ALL);
+        assert!(settings.seed);
+    }
+
+    #[test]
+    fn a_bad_value_is_refused_by_name_and_never_shown() {
+        for (name, value) in [
+            ("ENVIRONMENT", "prod"),
+            ("PRAVIS_SERVICES", "shop,kitchen"),
+            ("PRAVIS_SERVICES", ","),
+            ("PRAVIS_TENANT", "../etc"),
+            ("PRAVIS_PUBLIC_URL", "ftp://example.org"),
+            ("PRAVIS_CORS_ORIGINS", "http://ok.example,nonsense"),
+            ("PRAVIS_SEED", "yes"),
+            ("PRAVIS_VOICE_CONCURRENCY", "0"),
+            ("PRAVIS_CACHE_MIB", "lots"),
+            ("SPEECH_PROVIDER", "whisper"),
+            ("COSMOS_ENDPOINT", "https://boutique.documents.example"),
+        ] {
+            let error = parse(&[(name, value)]).unwrap_err();
+            assert_eq!(error.name, name);
+            assert!(!error.to_string().contains(value), "{error}");
+        }
+    }
+
+    #[test]
+    fn production_names_the_setting_that_an_embedded_adapter_stands_in_for() {
+        assert_eq!(parse(&[("ENVIRONMENT", "production")]).unwrap_err().name, "COSMOS_ENDPOINT");
+    }
+
+    #[test]
+    fn secrets_are_taken_by_prefix_and_never_printed() {
+        let settings = parse(&[("PRAVIS_SECRET_JWT_SIGNING_KEY", "hush")]).unwrap();
+        assert_eq!(settings.secrets["jwt-signing-key"].expose(), "hush");
+        assert!(!format!("{settings:?}").contains("hush"));
+    }
+}

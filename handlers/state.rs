@@ -1,0 +1,76 @@
+//! What handlers receive: the ports and the few things that live as long as the process.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::catalogue::CatalogueIndex;
+use crate::error::{Code, Error, Result};
+use crate::http::idempotency::Idempotency;
+use crate::identity::{PasswordHasher, SigningKeys};
+use crate::ports::blobs::BlobStore;
+use crate::ports::cache::{Cache, Invalidations};
+use crate::ports::clock::Clock;
+use crate::ports::documents::DocumentStore;
+use crate::ports::events::EventBus;
+use crate::ports::reporting::ReportingDb;
+use crate::ports::secrets::Secrets;
+use crate::ports::speech::Speech;
+use crate::settings::Settings;
+use crate::types::TenantId;
+
+/// The application as its handlers see it; cheap to clone.
+#[derive(Clone)]
+pub struct AppState(Arc<App>);
+
+/// The parts of an [`AppState`].
+pub struct App {
+    pub settings: Settings,
+    pub clock: Arc<dyn Clock>,
+    pub documents: Arc<dyn DocumentStore>,
+    pub blobs: Arc<dyn BlobStore>,
+    pub cache: Arc<dyn Cache>,
+    pub invalidations: Arc<dyn Invalidations>,
+    pub reporting: Arc<dyn ReportingDb>,
+    pub events: Arc<dyn EventBus>,
+    pub secrets: Arc<dyn Secrets>,
+    pub speech: Arc<dyn Speech>,
+    pub keys: SigningKeys,
+    pub passwords: PasswordHasher,
+    pub catalogue: CatalogueIndex,
+    /// Bounds the voice jobs that are worked at once, so that decoding never takes all cores.
+    pub voice_slots: Arc<tokio::sync::Semaphore>,
+}
+
+impl AppState {
+    pub fn new(app: App) -> Self {
+        Self(Arc::new(app))
+    }
+
+    /// The rule of `Idempotency-Key` over this application's documents.
+    pub fn idempotency(&self) -> Idempotency {
+        Idempotency::new(self.documents.clone(), self.clock.clone())
+    }
+
+    /// The boutique that a request without a token is for.
+    pub fn default_tenant(&self) -> &TenantId {
+        &self.settings.tenant
+    }
+
+    /// Runs CPU-bound or blocking work off the async threads.
+    ///
+    /// # Errors
+    /// An internal error when the work panicked.
+    pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|error| Error::new(Code::Internal, "Something went wrong on our side.").with_source(error))
+    }
+}
+
+impl Deref for AppState {
+    type Target = App;
+
+    fn deref(&self) -> &App {
+        &self.0
+    }
+}
