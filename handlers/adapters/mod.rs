@@ -7,3 +7,4 @@ pub mod events;
 pub mod reporting;
 pub mod secrets;
 pub mod speech;
+mod sqlite;
