@@ -1,1 +1,4 @@
 //! Adapters of [`crate::ports::blobs`].
+
+pub mod directory;
+pub mod rules;

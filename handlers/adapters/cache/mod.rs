@@ -1,1 +1,3 @@
 //! Adapters of [`crate::ports::cache`].
+
+pub mod memory;

@@ -1,1 +1,4 @@
 //! Adapters of [`crate::ports::events`].
+
+pub(in crate::adapters) mod database;
+pub mod local_queue;

@@ -1,1 +1,3 @@
 //! Adapters of [`crate::ports::secrets`].
+
+pub mod settings;
