@@ -117,6 +117,12 @@ impl Error {
         self
     }
 
+    /// Adds what is wrong with a field.
+    pub fn with_field(mut self, field: impl Into<String>, message: impl Into<String>) -> Self {
+        self.fields.push(FieldError { field: field.into(), message: message.into() });
+        self
+    }
+
     pub fn with_retry_after(mut self, delay: Duration) -> Self {
         self.retry_after = Some(delay);
         self

@@ -22,6 +22,9 @@ use crate::types::TenantId;
 #[derive(Clone)]
 pub struct AppState(Arc<App>);
 
+/// A text that is made when it is first needed.
+pub type OpenApiDocument = std::sync::LazyLock<bytes::Bytes, Box<dyn FnOnce() -> bytes::Bytes + Send>>;
+
 /// The parts of an [`AppState`].
 pub struct App {
     pub settings: Settings,
@@ -37,6 +40,8 @@ pub struct App {
     pub keys: SigningKeys,
     pub passwords: PasswordHasher,
     pub catalogue: CatalogueIndex,
+    /// The OpenAPI document of the functions that this process serves; made when it is first asked for.
+    pub openapi: OpenApiDocument,
     /// Bounds the voice jobs that are worked at once, so that decoding never takes all cores.
     pub voice_slots: Arc<tokio::sync::Semaphore>,
 }

@@ -4,16 +4,18 @@
 use std::sync::Arc;
 
 use bytes::Buf;
-use futures_util::{Stream, StreamExt};
+use futures_util::Stream;
 use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, RANGE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::{Incoming, body};
-use crate::adapters::blobs::{DirectoryBlobs, Grant, Verb};
+use crate::adapters::blobs::DirectoryBlobs;
+use crate::adapters::blobs::directory::Right;
+use crate::adapters::blobs::rules::limited;
 use crate::error::{Code, Error, Result};
 use crate::http::cors::Cors;
 use crate::http::{Body, Response, problem};
-use crate::ports::blobs::{BlobStore, ByteStream, PutOptions};
+use crate::ports::blobs::{BlobName, BlobStore, ByteStream, PutOptions};
 use crate::ports::{PortError, PortErrorKind};
 use crate::types::RequestId;
 
@@ -49,39 +51,45 @@ where
     let grant = blobs.authorise(incoming.method.as_str(), &incoming.path, &incoming.query).map_err(|refusal| {
         Error::new(Code::NotPermitted, "The signed address is not valid for this.").with_source(refusal)
     })?;
-    match grant.verb {
-        Verb::Read => download(blobs, &grant, &incoming.method, &incoming.headers).await,
-        Verb::Write => upload(blobs, &grant, incoming).await,
+    match grant.right {
+        Right::Read => download(blobs, &grant.blob, &incoming.method, &incoming.headers).await,
+        Right::Write { content_type, max_bytes } => upload(blobs, &grant.blob, content_type, max_bytes, incoming).await,
     }
 }
 
-async fn upload<S, B>(blobs: &Arc<DirectoryBlobs>, grant: &Grant, incoming: Incoming<S>) -> Result<Response>
+async fn upload<S, B>(
+    blobs: &Arc<DirectoryBlobs>,
+    blob: &BlobName,
+    content_type: String,
+    max_bytes: u64,
+    incoming: Incoming<S>,
+) -> Result<Response>
 where
     S: Stream<Item = Result<B, warp::Error>> + Send + 'static,
     B: Buf,
 {
     let query: Vec<(String, String)> = url::form_urlencoded::parse(incoming.query.as_bytes()).into_owned().collect();
     let parameter = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-    let options = PutOptions { content_type: Some(grant.content_type.clone()), ..PutOptions::default() };
+    let options = PutOptions { content_type: Some(content_type), ..PutOptions::default() };
     match parameter("comp") {
         None => {
             if incoming.headers.get("x-ms-blob-type").map(HeaderValue::as_bytes) != Some(b"BlockBlob") {
                 return Err(Error::field("x-ms-blob-type", "expected BlockBlob"));
             }
-            let content = capped(body::all(incoming.body), grant.max_bytes);
-            let written = blobs.put(&grant.blob, content, options).await.map_err(explain)?;
+            let content = limited(body::all(incoming.body), max_bytes);
+            let written = blobs.put(blob, content, options).await.map_err(explain)?;
             created(Some(&written.etag.0))
         }
         Some("block") => {
             let id = parameter("blockid").ok_or_else(|| Error::field("blockid", "expected the id of the block"))?;
-            let content = capped(body::all(incoming.body), grant.max_bytes);
-            blobs.stage_block(&grant.blob, id, content, grant.max_bytes).await.map_err(explain)?;
+            let content = limited(body::all(incoming.body), max_bytes);
+            blobs.stage_block(blob, id, content, grant.max_bytes).await.map_err(explain)?;
             created(None)
         }
         Some("blocklist") => {
             let list = body::read(incoming.body, MAX_BLOCK_LIST).await?;
             let ids = block_ids(&list)?;
-            let written = blobs.commit_blocks(&grant.blob, &ids, options).await.map_err(explain)?;
+            let written = blobs.commit_blocks(blob, &ids, options).await.map_err(explain)?;
             created(Some(&written.etag.0))
         }
         Some(_) => Err(Error::field("comp", "expected block or blocklist")),
@@ -98,11 +106,11 @@ fn created(etag: Option<&str>) -> Result<Response> {
     Ok(response)
 }
 
-async fn download(blobs: &Arc<DirectoryBlobs>, grant: &Grant, method: &Method, headers: &HeaderMap) -> Result<Response> {
+async fn download(blobs: &Arc<DirectoryBlobs>, blob: &BlobName, method: &Method, headers: &HeaderMap) -> Result<Response> {
     let missing = || Error::not_found("There is no such blob.");
-    let properties = blobs.properties(&grant.blob).await?.ok_or_else(missing)?;
+    let properties = blobs.properties(blob).await?.ok_or_else(missing)?;
     let range = headers.get(RANGE).and_then(|value| value.to_str().ok()).and_then(|text| byte_range(text, properties.size));
-    let content = blobs.get(&grant.blob, range.clone()).await.map_err(explain)?.ok_or_else(missing)?;
+    let content = blobs.get(blob, range.clone()).await.map_err(explain)?.ok_or_else(missing)?;
     let stream: ByteStream =
         if *method == Method::HEAD { Box::pin(futures_util::stream::empty()) } else { content.stream };
     let mut response = Response::new(Body::Stream(stream));
@@ -138,19 +146,6 @@ fn byte_range(text: &str, size: u64) -> Option<std::ops::Range<u64>> {
         (false, false) => (first.parse().ok()?, last.parse::<u64>().ok()?.saturating_add(1).min(size)),
     };
     (start < end).then_some(start..end)
-}
-
-/// Passes on at most `limit` bytes, then fails.
-fn capped(content: ByteStream, limit: u64) -> ByteStream {
-    let mut seen = 0_u64;
-    Box::pin(content.map(move |chunk| {
-        let chunk = chunk?;
-        seen += chunk.len() as u64;
-        if seen > limit {
-            return Err(PortError::new(PortErrorKind::TooLarge, format!("more than {limit} bytes")));
-        }
-        Ok(chunk)
-    }))
 }
 
 /// The ids of a block list (Put Block List): the texts of `Latest`, `Uncommitted` and `Committed`.

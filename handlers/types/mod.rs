@@ -3,10 +3,12 @@
 
 mod ids;
 mod language;
+mod localised;
 mod money;
 
 pub use ids::{
     EventId, FamilyId, IdError, InteractionId, OrderId, ProductId, RequestId, SampleId, SessionId, TenantId, UserId,
 };
 pub use language::Language;
+pub use localised::{LocalisedText, Origin};
 pub use money::Paise;

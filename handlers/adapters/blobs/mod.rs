@@ -2,3 +2,5 @@
 
 pub mod directory;
 pub mod rules;
+
+pub use directory::DirectoryBlobs;

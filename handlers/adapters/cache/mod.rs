@@ -1,3 +1,5 @@
 //! Adapters of [`crate::ports::cache`].
 
 pub mod memory;
+
+pub use memory::{MemoryCache, MemoryInvalidations};

@@ -2,3 +2,5 @@
 
 pub(in crate::adapters) mod database;
 pub mod local_queue;
+
+pub use local_queue::{LocalQueue, QueueMessage};

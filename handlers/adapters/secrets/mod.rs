@@ -1,3 +1,5 @@
 //! Adapters of [`crate::ports::secrets`].
 
 pub mod settings;
+
+pub use settings::SettingsSecrets;

@@ -1,0 +1,10 @@
+//! The catalogue in memory: products, and the index that answers every question to them without a
+//! store. Pure; where products come from stands in the shop service.
+
+mod filter;
+mod index;
+mod product;
+
+pub use filter::{Facets, ProductFilter};
+pub use index::{CatalogueIndex, Policy, Search, Snapshot};
+pub use product::{Category, Product, product_id};

@@ -1,0 +1,57 @@
+use aws_lc_rs::digest::{SHA256, digest};
+use chrono::{NaiveDate, NaiveTime};
+use serde::{Deserialize, Serialize};
+use ulid::Ulid;
+
+use crate::types::{LocalisedText, Origin, Paise, ProductId};
+
+/// A product as it is stored: partition `(tenant, "product")` of the catalogue container.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Product {
+    pub id: ProductId,
+    pub sku: String,
+    /// One of the shop's categories, such as `sarees`.
+    pub category: String,
+    pub subcategory: String,
+    /// Canonical lower-case English, as `weave`, `colors` and `occasions`.
+    pub fabric: String,
+    pub weave: String,
+    pub origin: Origin,
+    pub colors: Vec<String>,
+    pub sizes: Vec<String>,
+    pub occasions: Vec<String>,
+    pub care: Vec<String>,
+    pub price_paise: Paise,
+    pub original_price_paise: Paise,
+    pub stock: u32,
+    /// 0 to 5; 0 without reviews.
+    pub rating: f32,
+    pub review_count: u32,
+    pub featured: bool,
+    pub is_new: bool,
+    pub added_on: NaiveDate,
+    pub tags: Vec<String>,
+    pub images: Vec<String>,
+    pub name: LocalisedText,
+    pub description: LocalisedText,
+}
+
+/// A category of the shop: partition `(tenant, "category")`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Category {
+    pub id: String,
+    pub name: LocalisedText,
+    pub group: String,
+    pub position: u32,
+}
+
+/// The identifier of the product that a stable key names: sorted by the day it was added, the same
+/// wherever it is computed.
+pub fn product_id(key: &str, added_on: NaiveDate) -> Result<ProductId, crate::types::IdError> {
+    let hash = digest(&SHA256, key.as_bytes());
+    let random = hash.as_ref().iter().take(10).fold(0_u128, |bits, &byte| bits << 8 | u128::from(byte));
+    let millis = added_on.and_time(NaiveTime::MIN).and_utc().timestamp_millis().max(0) as u64;
+    format!("{}{}", ProductId::PREFIX, Ulid::from_parts(millis, random)).parse()
+}

@@ -1,0 +1,18 @@
+//! What the product does, by service. Each declares its functions; services never name an adapter.
+
+pub mod accounts;
+pub mod analytics;
+pub mod ops;
+mod outbox;
+pub mod shop;
+pub mod voice;
+
+use crate::function::Function;
+
+/// Every function of the product.
+pub fn functions() -> Vec<Function> {
+    [shop::functions(), accounts::functions(), voice::functions(), analytics::functions(), ops::functions()]
+        .into_iter()
+        .flatten()
+        .collect()
+}

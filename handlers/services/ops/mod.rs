@@ -1,0 +1,11 @@
+//! Operating the product: health and its own description.
+
+mod docs;
+mod health;
+
+use crate::function::Function;
+
+/// This service's rows of the registry.
+pub fn functions() -> Vec<Function> {
+    [health::functions(), docs::functions()].into_iter().flatten().collect()
+}

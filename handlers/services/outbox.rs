@@ -1,0 +1,45 @@
+//! The outbox: an event is written in the same transactional batch as the change that it tells of, so
+//! neither exists without the other. The change feed carries it on.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::Result;
+use crate::ports::documents::{NewDocument, Operation, Ttl};
+use crate::ports::events::DomainEvent;
+use crate::types::{EventId, TenantId};
+
+/// What marks outbox documents among the others of a customer.
+pub const KIND: &str = "outbox";
+/// How long an event stays after the change feed has had time to carry it on.
+const LIFETIME: u32 = 7 * 86_400;
+
+/// An event in the outbox.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct OutboxDocument {
+    pub kind: String,
+    pub event: DomainEvent,
+}
+
+/// The operation that puts an event into the outbox. `id` is that of the event: given again by work
+/// that is done again, so that the event exists once.
+pub fn put(
+    id: EventId,
+    kind: &str,
+    tenant: &TenantId,
+    subject: &str,
+    occurred_at: DateTime<Utc>,
+    data: Value,
+) -> Result<Operation> {
+    let event = DomainEvent {
+        id: id.clone(),
+        kind: kind.to_owned(),
+        tenant_id: tenant.clone(),
+        subject: subject.to_owned(),
+        occurred_at,
+        data,
+    };
+    let document = NewDocument::new(id.as_str(), &OutboxDocument { kind: KIND.to_owned(), event })?;
+    Ok(Operation::Upsert(document.with_ttl(Ttl::Seconds(LIFETIME))))
+}

@@ -1,0 +1,16 @@
+//! The shop: its catalogue for shoppers, and what a shopper's words find in it.
+
+pub mod answers;
+pub mod products;
+mod store;
+mod view;
+
+pub use store::{seed, snapshot};
+pub use view::ProductView;
+
+use crate::function::Function;
+
+/// This service's rows of the registry.
+pub fn functions() -> Vec<Function> {
+    products::functions()
+}

@@ -1,0 +1,303 @@
+//! The catalogue's endpoints for shoppers.
+
+use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, VARY};
+use http::{HeaderValue, Method, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
+
+use super::{ProductView, snapshot};
+use crate::catalogue::{Facets, Product, ProductFilter, Search};
+use crate::error::{Code, Error, Result};
+use crate::function::{Function, Service};
+use crate::http::{Request, Response, cursor_from, cursor_of, json};
+use crate::http::conditional::with_content_etag;
+use crate::ports::Continuation;
+use crate::state::AppState;
+use crate::types::{Language, Paise, ProductId};
+use crate::understanding::Sort;
+
+/// Words of a search at most; more say nothing more.
+const MAX_WORDS: usize = 12;
+const MAX_QUERY_CHARS: usize = 200;
+
+/// This resource's rows of the registry. `View` sorts after the literal routes it would cover.
+pub fn functions() -> Vec<Function> {
+    let list = || json!({ "products": [], "total": 0, "page": 1, "next": null, "facets": {} });
+    vec![
+        Function::http("ShopProductsCategories", Service::Shop, Method::GET, "v1/products/categories", categories)
+            .summary("Lists the shop's categories.")
+            .query::<LanguageQuery>()
+            .answers::<CategoryList>(StatusCode::OK, "All categories in the shop's order.", json!({ "categories": [{ "id": "sarees", "name": "Sarees", "group": "sarees", "count": 88 }] }))
+            .into(),
+        Function::http("ShopProductsFeatured", Service::Shop, Method::GET, "v1/products/featured", featured)
+            .summary("Lists products that the shop puts forward.")
+            .query::<FewQuery>()
+            .answers::<ProductList>(StatusCode::OK, "The featured products.", list())
+            .into(),
+        Function::http("ShopProductsList", Service::Shop, Method::GET, "v1/products", list_products)
+            .summary("Lists products that fit the filters.")
+            .query::<ProductQuery>()
+            .answers::<ProductList>(StatusCode::OK, "A page of products.", list())
+            .into(),
+        Function::http("ShopProductsRelated", Service::Shop, Method::GET, "v1/products/{id}/related", related)
+            .summary("Lists products that are like one.")
+            .query::<FewQuery>()
+            .answers::<ProductList>(StatusCode::OK, "The likest first.", list())
+            .into(),
+        Function::http("ShopProductsSearch", Service::Shop, Method::GET, "v1/products/search", search)
+            .summary("Searches products by words, within the filters.")
+            .query::<ProductQuery>()
+            .answers::<ProductList>(StatusCode::OK, "A page of products, the best fit first.", list())
+            .into(),
+        Function::http("ShopProductsView", Service::Shop, Method::GET, "v1/products/{id}", view)
+            .summary("Shows one product.")
+            .query::<LanguageQuery>()
+            .answers::<ProductView>(StatusCode::OK, "The product.", json!({ "id": "prd_01KAXQ8W0V7D3T4Z5J6N8P9R2S", "name": "Banarasi Silk Saree", "price": 15999.0, "pricePaise": 1_599_900, "currency": "INR" }))
+            .into(),
+    ]
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct LanguageQuery {
+    /// The language of names and texts, `en-IN`, `hi-IN` or `te-IN`; else `Accept-Language` decides.
+    lang: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct FewQuery {
+    /// How many, 1 to 100.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<usize>,
+    /// The language of names and texts.
+    lang: Option<String>,
+}
+
+/// Lists in it are parted by commas.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase")]
+struct ProductQuery {
+    /// Words to search for.
+    q: Option<String>,
+    category: Option<String>,
+    fabric: Option<String>,
+    weave: Option<String>,
+    color: Option<String>,
+    /// Colours that products must not have.
+    not_color: Option<String>,
+    size: Option<String>,
+    occasion: Option<String>,
+    /// Places or states.
+    origin: Option<String>,
+    /// Rupees, inclusive.
+    min_price: Option<f64>,
+    /// Rupees, inclusive.
+    max_price: Option<f64>,
+    in_stock: Option<bool>,
+    /// `newest`, `price-low`, `price-high`, `popular`, `rating`; the best fit first by default.
+    sort: Option<String>,
+    /// Products a page, 1 to 100; 12 by default.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<usize>,
+    /// The page, from 1; not together with `cursor`.
+    #[param(minimum = 1)]
+    page: Option<usize>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+    /// The language of names and texts.
+    lang: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct ProductList {
+    products: Vec<ProductView>,
+    /// How many fit in all.
+    total: usize,
+    page: usize,
+    /// The cursor of the next page, if there is one.
+    next: Option<String>,
+    /// How many of all that fit have each value.
+    facets: Facets,
+}
+
+#[derive(Serialize, ToSchema)]
+struct CategoryList {
+    categories: Vec<CategoryView>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct CategoryView {
+    id: String,
+    name: String,
+    group: String,
+    /// How many products it holds.
+    count: usize,
+}
+
+async fn categories(state: AppState, request: Request) -> Result<Response> {
+    let query: LanguageQuery = request.query()?;
+    let language = language(&request, query.lang.as_deref())?;
+    let catalogue = snapshot(&state, request.caller.tenant()).await?;
+    let mut counts = Facets::count(catalogue.products()).category;
+    let categories = catalogue
+        .categories
+        .iter()
+        .map(|category| CategoryView {
+            id: category.id.clone(),
+            name: category.name.get(language).to_owned(),
+            group: category.group.clone(),
+            count: counts.remove(&category.id).unwrap_or(0),
+        })
+        .collect();
+    public(json(&CategoryList { categories })?)
+}
+
+async fn featured(state: AppState, request: Request) -> Result<Response> {
+    let query: FewQuery = request.query()?;
+    let (limit, language) = (limit(query.limit, 6)?, language(&request, query.lang.as_deref())?);
+    let catalogue = snapshot(&state, request.caller.tenant()).await?;
+    let found: Vec<&Product> = catalogue.products().iter().filter(|product| product.featured).collect();
+    public(json(&list_of(&found, 0, limit, language))?)
+}
+
+async fn related(state: AppState, request: Request) -> Result<Response> {
+    let query: FewQuery = request.query()?;
+    let (limit, language) = (limit(query.limit, 4)?, language(&request, query.lang.as_deref())?);
+    let catalogue = snapshot(&state, request.caller.tenant()).await?;
+    let product = catalogue.get(&request.param::<ProductId>("id")?).ok_or_else(no_product)?;
+    let found = catalogue.related(product, limit);
+    public(json(&list_of(&found, 0, limit, language))?)
+}
+
+async fn view(state: AppState, request: Request) -> Result<Response> {
+    let query: LanguageQuery = request.query()?;
+    let language = language(&request, query.lang.as_deref())?;
+    let catalogue = snapshot(&state, request.caller.tenant()).await?;
+    let product = catalogue.get(&request.param::<ProductId>("id")?).ok_or_else(no_product)?;
+    public(json(&ProductView::of(product, language))?)
+}
+
+async fn list_products(state: AppState, request: Request) -> Result<Response> {
+    answer_list(state, request, false).await
+}
+
+async fn search(state: AppState, request: Request) -> Result<Response> {
+    answer_list(state, request, true).await
+}
+
+async fn answer_list(state: AppState, request: Request, needs_words: bool) -> Result<Response> {
+    let query: ProductQuery = request.query()?;
+    let language = language(&request, query.lang.as_deref())?;
+    let limit = limit(query.limit, 12)?;
+    let start = query.start(limit)?;
+    let search = query.search(needs_words)?;
+    let catalogue = snapshot(&state, request.caller.tenant()).await?;
+    let found = catalogue.search(&search);
+    public(json(&list_of(&found, start, limit, language))?)
+}
+
+impl ProductQuery {
+    /// The position of the page's first product.
+    fn start(&self, limit: usize) -> Result<usize> {
+        match (self.page, &self.cursor) {
+            (Some(_), Some(_)) => Err(Error::field("cursor", "expected either page or cursor")),
+            (Some(0), None) => Err(Error::field("page", "expected 1 or more")),
+            (Some(page), None) => Ok((page - 1).saturating_mul(limit)),
+            (None, Some(cursor)) => cursor_from(cursor)?
+                .0
+                .parse()
+                .map_err(|_| Error::field("cursor", "expected the `next` of a page of this same list")),
+            (None, None) => Ok(0),
+        }
+    }
+
+    fn search(&self, needs_words: bool) -> Result<Search> {
+        let text = self.q.as_deref().unwrap_or_default();
+        if text.chars().count() > MAX_QUERY_CHARS {
+            return Err(Error::field("q", format!("expected at most {MAX_QUERY_CHARS} characters")));
+        }
+        let words: Vec<String> = text.to_lowercase().split_whitespace().take(MAX_WORDS).map(str::to_owned).collect();
+        if needs_words && words.is_empty() {
+            return Err(Error::field("q", "expected words to search for"));
+        }
+        let filter = ProductFilter {
+            categories: values(&self.category),
+            fabrics: values(&self.fabric),
+            weaves: values(&self.weave),
+            colors: values(&self.color),
+            not_colors: values(&self.not_color),
+            sizes: values(&self.size).iter().map(|size| size.to_uppercase()).collect(),
+            occasions: values(&self.occasion),
+            origins: values(&self.origin),
+            min_price: price("minPrice", self.min_price)?,
+            max_price: price("maxPrice", self.max_price)?,
+            in_stock: self.in_stock.unwrap_or(false),
+        };
+        let sort = self.sort.as_deref().map(sort).transpose()?;
+        Ok(Search { filter, words, sort })
+    }
+}
+
+/// The values of a comma-separated list, in lower case as the catalogue keeps them.
+fn values(list: &Option<String>) -> Vec<String> {
+    let items = list.as_deref().unwrap_or_default().split(',');
+    items.map(|item| item.trim().to_lowercase()).filter(|item| !item.is_empty() && item != "all").take(20).collect()
+}
+
+fn price(field: &str, rupees: Option<f64>) -> Result<Option<Paise>> {
+    match rupees {
+        None => Ok(None),
+        Some(rupees) if rupees.is_finite() && (0.0..=1e9).contains(&rupees) => {
+            Ok(Some(Paise((rupees * 100.0).round() as u64)))
+        }
+        Some(_) => Err(Error::field(field, "expected rupees from 0 to 1000000000")),
+    }
+}
+
+fn sort(name: &str) -> Result<Sort> {
+    serde_json::from_value(json!(name))
+        .map_err(|_| Error::field("sort", "expected newest, price-low, price-high, popular or rating"))
+}
+
+fn limit(limit: Option<usize>, default: usize) -> Result<usize> {
+    match limit.unwrap_or(default) {
+        limit @ 1..=100 => Ok(limit),
+        _ => Err(Error::field("limit", "expected 1 to 100")),
+    }
+}
+
+fn list_of(found: &[&Product], start: usize, limit: usize, language: Language) -> ProductList {
+    let end = start.saturating_add(limit).min(found.len());
+    let page = found.get(start..end).unwrap_or_default();
+    ProductList {
+        products: page.iter().map(|product| ProductView::of(product, language)).collect(),
+        total: found.len(),
+        page: start / limit + 1,
+        next: (end < found.len()).then(|| cursor_of(Some(Continuation(end.to_string())))).flatten(),
+        facets: Facets::count(found.iter().copied()),
+    }
+}
+
+/// The language that the caller asks for, by parameter or header; English where none of ours is.
+fn language(request: &Request, parameter: Option<&str>) -> Result<Language> {
+    if let Some(tag) = parameter {
+        return tag.parse().map_err(|problem: String| Error::field("lang", problem));
+    }
+    let accepted = request.header(ACCEPT_LANGUAGE.as_str()).unwrap_or_default();
+    Ok(accepted.split(',').filter_map(|range| range.split(';').next()?.trim().parse().ok()).next().unwrap_or_default())
+}
+
+/// An answer that every shopper of the boutique gets alike.
+fn public(mut response: Response) -> Result<Response> {
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=30, stale-while-revalidate=60"));
+    response.headers_mut().append(VARY, HeaderValue::from_static("Accept-Language, Authorization"));
+    Ok(with_content_etag(response))
+}
+
+fn no_product() -> Error {
+    Error::new(Code::NotFound, "There is no such product.")
+}

@@ -1,0 +1,117 @@
+//! Ask Pravi in text: the storefront's `voice/process-command` and `voice/command`.
+
+use http::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::model::Interaction;
+use super::store;
+use crate::error::{Error, Result};
+use crate::function::{Function, Service};
+use crate::http::{Request, Response, json, no_store};
+use crate::identity::Caller;
+use crate::services::accounts::{self, Purpose};
+use crate::services::shop::answers::{self, Answer};
+use crate::state::AppState;
+use crate::types::{InteractionId, Language};
+use crate::understanding::Context;
+
+const MAX_CHARS: usize = 1000;
+
+/// This resource's rows of the registry.
+pub fn functions() -> Vec<Function> {
+    let example = || json!({ "text": "silk sarees under five thousand rupees" });
+    vec![
+        Function::http("VoiceCommand", Service::Voice, Method::POST, "v1/voice/command", command)
+            .summary("Answers what a shopper says, given as text.")
+            .takes::<CommandRequest>("application/json", example())
+            .answers::<Answer>(StatusCode::OK, "What was understood, and the answer.", answer_example())
+            .into(),
+        Function::http("VoiceProcessCommand", Service::Voice, Method::POST, "v1/voice/process-command", command)
+            .summary("The same as `voice/command`.")
+            .takes::<CommandRequest>("application/json", example())
+            .answers::<Answer>(StatusCode::OK, "What was understood, and the answer.", answer_example())
+            .into(),
+    ]
+}
+
+pub(super) fn answer_example() -> Value {
+    json!({
+        "text": "I found 4 silk sarees under five thousand rupees.", "ssml": "<speak>…</speak>", "language": "en-IN",
+        "intent": "search", "confidence": 0.93,
+        "action": { "type": "search", "query": "silk saree", "path": "/shop?category=sarees&fabric=silk&maxPrice=5000" },
+        "slots": { "category": "sarees", "fabric": ["silk"], "weave": [], "colors": [], "notColors": [], "minPricePaise": null, "maxPricePaise": 500_000, "sizes": [], "occasion": null, "quantity": null, "sort": null },
+        "products": [], "total": 4, "facets": {}, "suggestions": [], "notUnderstood": [], "interactionId": "int_01KAXQ8W0V7D3T4Z5J6N8P9R2S"
+    })
+}
+
+/// `text` and `command` are the same; one of them is needed.
+#[derive(Deserialize, ToSchema)]
+struct CommandRequest {
+    /// What the shopper says, 1 to 1000 characters.
+    text: Option<String>,
+    command: Option<String>,
+    /// What the shopper saw and asked for last. Other fields of the storefront are let pass.
+    #[serde(default)]
+    context: Context,
+    /// The language to answer in; by default the one that was used.
+    language: Option<Language>,
+}
+
+async fn command(state: AppState, request: Request) -> Result<Response> {
+    let asked: CommandRequest = request.json()?;
+    let text = asked.text.or(asked.command).unwrap_or_default();
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > MAX_CHARS {
+        return Err(Error::field("text", format!("expected 1 to {MAX_CHARS} characters")));
+    }
+    let context = asked.context.bounded();
+    let answer = answers::answer(&state, request.caller.tenant(), text, &context, asked.language).await?;
+    let answer = converse(&state, &request.caller, text, answer, "command", None).await?;
+    Ok(no_store(json(&answer)?))
+}
+
+/// What is known of the sound that a text came from.
+pub(super) struct Heard {
+    pub engine: String,
+    pub audio_ms: u64,
+}
+
+/// Records an exchange and gives the answer with its identifier. Words are kept only of customers who
+/// agreed to it.
+pub(super) async fn converse(
+    state: &AppState,
+    caller: &Caller,
+    text: &str,
+    answer: Answer,
+    channel: &str,
+    heard: Option<Heard>,
+) -> Result<Answer> {
+    let consent = match caller {
+        Caller::Anonymous { .. } => false,
+        Caller::Known(principal) => accounts::user(state, &principal.tenant, &principal.user)
+            .await?
+            .is_some_and(|user| user.consents_to(Purpose::VoiceStorage)),
+    };
+    let (engine, audio_ms) = heard.map_or((None, None), |heard| (Some(heard.engine), Some(heard.audio_ms)));
+    let interaction = Interaction {
+        kind: Interaction::KIND.into(),
+        id: InteractionId::generate(),
+        channel: channel.into(),
+        sample_id: None,
+        created_at: state.clock.now(),
+        query: consent.then(|| text.to_owned()),
+        response: answer.text.clone(),
+        language: answer.language,
+        intent: answer.intent_name(),
+        confidence: answer.confidence,
+        total: answer.total,
+        success: answer.is_understood(),
+        engine,
+        audio_ms,
+    };
+    store::interaction_create(state, caller, &interaction).await?;
+    // The caller has just said the words, so they may come back whole.
+    Ok(answer.for_interaction(Some(&interaction.id), true))
+}

@@ -1,0 +1,288 @@
+//! The voice job, fired by its ticket, and the timers that repair what nobody finished.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use serde_json::json;
+
+use super::model::{Interaction, Reason, Recognition, Sample, Status, Ticket};
+use super::pipeline::{self, Recognised};
+use super::source::BlobSource;
+use super::store;
+use crate::audio::{Analysis, Limits};
+use crate::containers::{CUSTOMERS, VOICE_RESULTS, VOICE_UPLOADS};
+use crate::error::{Error, Result};
+use crate::function::{BlobWritten, Function, Outcome, Service, TimerTick};
+use crate::ports::blobs::{BlobName, PutOptions, whole};
+use crate::ports::documents::{Filter, Query, Scope};
+use crate::ports::{Condition, ETag, PortErrorKind};
+use crate::services::accounts::{self, Purpose};
+use crate::services::shop::answers::{self, Answer};
+use crate::state::AppState;
+use crate::types::InteractionId;
+
+/// Work on a sample begins at most this often: a recording that kills the process every time is given
+/// up, one that was merely there when it died is not.
+const MAX_ATTEMPTS: u32 = 25;
+/// Failures of the recogniser after which a sample completes without a transcript.
+const MAX_RECOGNITION_ATTEMPTS: u32 = 3;
+/// A sample that has been queued or worked for so long lost its ticket.
+const STUCK: TimeDelta = TimeDelta::minutes(10);
+/// Blobs younger than this may belong to a sample that is being written.
+const ORPHAN_AGE: TimeDelta = TimeDelta::days(1);
+const PAGE: usize = 200;
+
+/// This resource's rows of the registry.
+pub fn functions() -> Vec<Function> {
+    vec![
+        Function::blob("VoiceJobsRun", Service::Voice, crate::containers::VOICE_JOBS, run),
+        Function::timer("VoiceSamplesReconcile", Service::Voice, "0 * * * * *", reconcile),
+        Function::timer("VoiceBlobsSweep", Service::Voice, "0 30 20 * * *", sweep),
+    ]
+}
+
+/// Works the sample that a ticket points at.
+async fn run(state: AppState, blob: BlobWritten) -> Result<Outcome> {
+    let ticket: Ticket = match serde_json::from_slice(&blob.content) {
+        Ok(ticket) => ticket,
+        // Nothing can be done for it, now or later.
+        Err(error) => return Ok(Outcome::of(format!("not a ticket: {error}"))),
+    };
+    let Some((sample, etag)) = store::sample(state.documents.as_ref(), &ticket).await? else {
+        remove_blobs(&state, &ticket).await?;
+        return Ok(Outcome::of(format!("{} was deleted", ticket.sample_id)));
+    };
+    let sample = if sample.status.is_final() { sample } else { work(&state, &ticket, sample, etag).await? };
+    settle(&state, &ticket, &sample).await?;
+    Ok(Outcome::of(format!("{} is {:?}", sample.id, sample.status)))
+}
+
+/// Brings a sample to its end; gives it as it then is, also when another delivery was faster.
+pub(super) async fn work(state: &AppState, ticket: &Ticket, mut sample: Sample, etag: ETag) -> Result<Sample> {
+    sample.status = Status::Processing;
+    sample.attempts += 1;
+    let etag = match store::sample_replace(state.documents.as_ref(), ticket, &sample, etag).await {
+        Ok(etag) => etag,
+        Err(error) if error.kind() == PortErrorKind::PreconditionFailed => return outrun(state, ticket).await,
+        Err(error) => return Err(error.into()),
+    };
+    let interaction = if sample.attempts > MAX_ATTEMPTS {
+        let detail = "We could not process this recording. Please record again.";
+        end(&mut sample, state, Status::Failed, Some(Reason { code: "gave_up".into(), detail: detail.into() }));
+        None
+    } else {
+        listen(state, ticket, &mut sample).await?
+    };
+    match store::sample_finish(state, ticket, &sample, etag, interaction.as_ref()).await? {
+        Ok(()) => Ok(sample),
+        Err(error) if matches!(error.error.kind(), PortErrorKind::PreconditionFailed | PortErrorKind::NotFound) => {
+            outrun(state, ticket).await
+        }
+        Err(error) => Err(error.error.into()),
+    }
+}
+
+/// What became of a sample that someone else wrote meanwhile.
+async fn outrun(state: &AppState, ticket: &Ticket) -> Result<Sample> {
+    match store::sample(state.documents.as_ref(), ticket).await? {
+        Some((sample, _)) if sample.status.is_final() => Ok(sample),
+        // Another delivery is at work, or the shopper deleted the sample: this ticket comes again.
+        _ => Err(Error::new(crate::error::Code::RequestInProgress, "the sample is being worked elsewhere")
+            .with_retry_after(Duration::from_secs(1))),
+    }
+}
+
+/// Listens to the recording and sets the sample's end; gives the interaction that came of it.
+async fn listen(state: &AppState, ticket: &Ticket, sample: &mut Sample) -> Result<Option<Interaction>> {
+    let Some(source) = BlobSource::open(state.blobs.clone(), ticket.upload()).await? else {
+        let detail = "No recording was uploaded in time. Please record again.";
+        end(sample, state, Status::Rejected, Some(Reason { code: "not_uploaded".into(), detail: detail.into() }));
+        return Ok(None);
+    };
+    let analysis = match pipeline::analyse(state, source, Limits::default()).await? {
+        Ok(analysis) => analysis,
+        Err(rejection) => {
+            tracing::info!(sample_id = %sample.id, code = rejection.code(), detail = rejection.detail(), "recording rejected");
+            let reason = Reason { code: rejection.code().into(), detail: rejection.to_string() };
+            end(sample, state, Status::Rejected, Some(reason));
+            return Ok(None);
+        }
+    };
+    let Analysis { measurements, quality, waveform, speech, rendition, .. } = analysis;
+    let recognition = match pipeline::recognise(state, speech, sample.language).await {
+        Recognised::Done(recognition) => recognition,
+        Recognised::Failed(error) if sample.attempts < MAX_RECOGNITION_ATTEMPTS => return Err(error),
+        Recognised::Failed(error) => {
+            tracing::error!(sample_id = %sample.id, error = %error.chain(), "recogniser given up");
+            unrecognised(state, sample)
+        }
+    };
+    let consent = accounts::user(state, &ticket.tenant_id, &ticket.user_id)
+        .await?
+        .is_some_and(|user| user.active && user.consents_to(Purpose::VoiceStorage));
+    if consent {
+        let options = PutOptions { content_type: Some(crate::audio::rendition::MEDIA_TYPE.into()), ..PutOptions::default() };
+        state.blobs.put(&ticket.rendition(), whole(rendition), options).await?;
+    }
+    let answer = match &recognition.transcript {
+        Some(transcript) => Some(answers::answer(state, &ticket.tenant_id, transcript, &sample.context, sample.language).await?),
+        None => None,
+    };
+    let interaction = answer.as_ref().map(|answer| interaction(state, sample, &recognition, answer, measurements.duration_ms, consent)).transpose()?;
+    sample.kept = consent;
+    sample.result = answer.map(|answer| answer.for_interaction(interaction.as_ref().map(|interaction| &interaction.id), consent));
+    sample.measurements = Some(measurements);
+    sample.quality = Some(quality);
+    sample.waveform = Some(waveform);
+    sample.recognition = Some(if consent { recognition } else { without_words(recognition) });
+    end(sample, state, Status::Completed, None);
+    Ok(interaction)
+}
+
+fn end(sample: &mut Sample, state: &AppState, status: Status, reason: Option<Reason>) {
+    sample.status = status;
+    sample.reason = reason;
+    sample.finished_at = Some(state.clock.now());
+    // What the client sent along has served its purpose.
+    sample.context = Default::default();
+}
+
+fn unrecognised(state: &AppState, sample: &Sample) -> Recognition {
+    Recognition {
+        engine: state.speech.recogniser().engine,
+        transcript: None,
+        language: sample.language.unwrap_or_default(),
+        confidence: 0.0,
+        segments: Vec::new(),
+        problem: Some("The speech recogniser failed. Please try again, or type.".into()),
+    }
+}
+
+/// What may be kept of a recognition without consent.
+fn without_words(recognition: Recognition) -> Recognition {
+    Recognition { transcript: None, segments: Vec::new(), ..recognition }
+}
+
+fn interaction(
+    state: &AppState,
+    sample: &Sample,
+    recognition: &Recognition,
+    answer: &Answer,
+    audio_ms: u64,
+    consent: bool,
+) -> Result<Interaction> {
+    Ok(Interaction {
+        kind: Interaction::KIND.into(),
+        id: InteractionId::twin_of(sample.id.as_str()).map_err(Error::internal)?,
+        channel: "sample".into(),
+        sample_id: Some(sample.id.clone()),
+        created_at: state.clock.now(),
+        query: recognition.transcript.clone().filter(|_| consent),
+        response: answer.text.clone(),
+        language: answer.language,
+        intent: answer.intent_name(),
+        confidence: answer.confidence,
+        total: answer.total,
+        success: answer.is_understood(),
+        engine: Some(recognition.engine.clone()),
+        audio_ms: Some(audio_ms),
+    })
+}
+
+/// Removes what an ended sample leaves behind: the recording unless it is kept, then the ticket, whose
+/// presence until then makes sure that this is done.
+async fn settle(state: &AppState, ticket: &Ticket, sample: &Sample) -> Result<()> {
+    if sample.status == Status::Completed && sample.kept {
+        state.blobs.delete(&ticket.blob(), Condition::None).await?;
+        return Ok(());
+    }
+    remove_blobs(state, ticket).await
+}
+
+/// Removes everything in storage that belongs to a sample, the ticket last.
+pub(super) async fn remove_blobs(state: &AppState, ticket: &Ticket) -> Result<()> {
+    for name in [ticket.upload(), ticket.rendition(), ticket.blob()] {
+        state.blobs.delete(&name, Condition::None).await?;
+    }
+    Ok(())
+}
+
+/// Writes the ticket that fires the job of a sample.
+pub(super) async fn put_ticket(state: &AppState, ticket: &Ticket) -> Result<()> {
+    let content = serde_json::to_vec(ticket).map_err(Error::internal)?;
+    let options = PutOptions { content_type: Some("application/json".into()), ..PutOptions::default() };
+    state.blobs.put(&ticket.blob(), whole(content), options).await?;
+    Ok(())
+}
+
+/// Gives a ticket to every sample that should have one: those whose time to upload is over, and those
+/// that are stuck. The job itself decides what becomes of them.
+async fn reconcile(state: AppState, _tick: TimerTick) -> Result<Outcome> {
+    let now = state.clock.now();
+    let overdue = vec![
+        Filter::Equal("kind", json!(Sample::KIND)),
+        Filter::Equal("status", json!(Status::AwaitingUpload)),
+        Filter::Less("uploadUntil", json!(now)),
+    ];
+    let stuck = vec![
+        Filter::Equal("kind", json!(Sample::KIND)),
+        Filter::In("status", vec![json!(Status::Queued), json!(Status::Processing)]),
+        Filter::Less("createdAt", json!(now - STUCK)),
+    ];
+    let mut count = 0;
+    for filters in [overdue, stuck] {
+        let mut continuation = None;
+        loop {
+            let query = Query { filters: filters.clone(), limit: PAGE, continuation, ..Query::default() };
+            let page = state.documents.query(&CUSTOMERS, Scope::Container, query).await?;
+            for document in &page.items {
+                let [tenant, user] = document.partition.0.as_slice() else { continue };
+                let ticket = Ticket::of_path(&format!("{tenant}/{user}/{}", document.id));
+                if let Some(ticket) = ticket {
+                    if state.blobs.properties(&ticket.blob()).await?.is_none() {
+                        put_ticket(&state, &ticket).await?;
+                        count += 1;
+                    }
+                }
+            }
+            continuation = page.next;
+            if continuation.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(Outcome::of(format!("{count} samples given a ticket")))
+}
+
+/// Removes recordings and renditions whose sample is gone: deleted, or expired.
+async fn sweep(state: AppState, _tick: TimerTick) -> Result<Outcome> {
+    let before = state.clock.now() - ORPHAN_AGE;
+    let mut removed = 0;
+    for container in [VOICE_UPLOADS, VOICE_RESULTS] {
+        let mut continuation = None;
+        loop {
+            let page = state.blobs.list(container, "", PAGE, continuation).await?;
+            for item in page.items {
+                let wanted = match Ticket::of_path(&item.path) {
+                    Some(ticket) => store::sample(state.documents.as_ref(), &ticket).await?.is_some(),
+                    None => false,
+                };
+                if !wanted && item.properties.modified_at < before {
+                    let name = BlobName::new(container, item.path);
+                    let seen = Condition::IfMatch(item.properties.etag);
+                    match state.blobs.delete(&name, seen).await {
+                        Ok(_) => removed += 1,
+                        // It was written again meanwhile, so it is wanted after all.
+                        Err(error) if error.kind() == PortErrorKind::PreconditionFailed => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+            }
+            continuation = page.next;
+            if continuation.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(Outcome::of(format!("{removed} orphaned blobs removed")))
+}
