@@ -1,8 +1,8 @@
 //! From bytes to samples, a block at a time.
 //!
 //! The rule for a recording that ends early: it is `truncated` when its container says that more
-//! should follow (an MP4 box, a WebM segment or block, an Ogg stream without its last page, the
-//! lengths that WAV, FLAC and MP3 headers state), since half an order is worse than none. A live WebM
+//! should follow (an MP4 box, a WebM element, an Ogg stream without its last page, the lengths that
+//! WAV, FLAC and MP3 headers state), since half an order is worse than none. A live WebM
 //! and a piped WAV state no length and may end after any block. Single packets that do not decode are
 //! left out, up to [`MAX_BAD_PACKETS`]; the first audio track counts, and of chained Ogg streams the
 //! first.
@@ -333,9 +333,10 @@ fn check_spec(seen: Option<Spec>, rate: u32, channels: usize, limits: &Limits) -
     }
 }
 
-/// Containers without an end mark: running out of bytes is how they end.
+/// Containers without an end mark: running out of bytes is how they end. (That the last element of a
+/// live WebM is whole has been seen when it was sniffed.)
 fn ends_by_running_out(container: Container) -> bool {
-    matches!(container, Container::Wav | Container::Flac | Container::Mp3)
+    matches!(container, Container::WebM | Container::Wav | Container::Flac | Container::Mp3)
 }
 
 fn is_end(error: &io::Error) -> bool {

@@ -12,6 +12,9 @@ const QUIET_LUFS: f64 = -45.0;
 const MIN_SPEECH_MS: f64 = 150.0;
 /// More clipped samples than this can be heard as distortion.
 const CLIPPED_RATIO: f64 = 0.005;
+/// A sound whose level hardly changes is no speech, whatever the detector says (it takes hiss for
+/// consonants), in decibels.
+const STEADY_DB: f64 = 4.0;
 /// Pauses louder than this count as noisy when speech does not stand out from them, in dBFS.
 const NOISE_DBFS: f64 = -50.0;
 /// Speech stands out from noise when it is louder by this, in decibels.
@@ -42,7 +45,7 @@ impl Quality {
             Self::TooQuiet
         } else if measured.clipped_ratio > CLIPPED_RATIO {
             Self::Clipped
-        } else if measured.speech_ms() < MIN_SPEECH_MS {
+        } else if measured.speech_ms() < MIN_SPEECH_MS || measured.dynamic_range_db() < STEADY_DB {
             Self::NoSpeech
         } else if noisy {
             Self::Noisy
@@ -86,6 +89,7 @@ mod tests {
             (Measurements { loudness_lufs: None, speech_level_dbfs: -55.0, ..good.clone() }, Quality::TooQuiet),
             (Measurements { clipped_ratio: 0.02, ..good.clone() }, Quality::Clipped),
             (Measurements { speech_ratio: 0.01, ..good.clone() }, Quality::NoSpeech),
+            (Measurements { noise_floor_dbfs: -19.0, ..good.clone() }, Quality::NoSpeech),
             (Measurements { noise_floor_dbfs: -26.0, ..good.clone() }, Quality::Noisy),
             // Speech without pauses, in a quiet room.
             (Measurements { speech_level_dbfs: -45.0, noise_floor_dbfs: -52.0, ..good }, Quality::Good),

@@ -5,7 +5,7 @@
 //! out of reach. Where a container states its own size, a file that ends earlier is told from a whole
 //! one before anything is decoded.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -73,6 +73,8 @@ pub struct Sniffed {
 const PREFIX: usize = 4096;
 /// Most boxes walked at the top of an MP4 file: a minute of fragments of 20 ms is 6000.
 const MAX_BOXES: usize = 65_536;
+/// Most EBML elements walked in a live WebM: 120 s of packets of 2.5 ms are 48 000.
+const MAX_ELEMENTS: usize = 262_144;
 /// Most ID3v2 tags skipped.
 const MAX_TAGS: usize = 8;
 
@@ -100,7 +102,7 @@ pub fn sniff<S: Read + Seek + ?Sized>(source: &mut S) -> Result<Sniffed, Analyse
         return Err(Rejection::UnsupportedContainer.into());
     }
     if bytes.starts_with(&EBML) {
-        check_webm(&bytes, end)?;
+        check_webm(source, &bytes, end)?;
         return found(Container::WebM, false);
     }
     if bytes.starts_with(b"OggS") {
@@ -206,7 +208,6 @@ impl Mp3Frame {
 
 const EBML: [u8; 4] = [0x1a, 0x45, 0xdf, 0xa3];
 const EBML_DOC_TYPE: &[u8] = &[0x42, 0x82];
-const SEGMENT: [u8; 4] = [0x18, 0x53, 0x80, 0x67];
 
 /// Reads an EBML variable-size integer (RFC 8794, section 4): its value, `None` inside when all bits
 /// are ones ("unknown"), and its length.
@@ -220,29 +221,52 @@ fn ebml_size(bytes: &[u8]) -> Option<(Option<u64>, usize)> {
     Some(((raw & mask != mask).then_some(raw & mask), length))
 }
 
-/// Accepts the document type `webm`, and a segment that is of unknown size or within the file.
-fn check_webm(bytes: &[u8], end: u64) -> Result<(), Rejection> {
-    let (Some(size), width) = ebml_size(&bytes[4..]).ok_or(Rejection::UnsupportedContainer)? else {
-        return Err(Rejection::UnsupportedContainer);
-    };
+/// Accepts the document type `webm`, and elements that all end within the file.
+fn check_webm<S: Read + Seek + ?Sized>(source: &mut S, bytes: &[u8], end: u64) -> Result<(), AnalyseError> {
+    let Some((Some(size), width)) = ebml_size(&bytes[4..]) else { return Err(Rejection::UnsupportedContainer.into()) };
     let header_end = usize::try_from(size).ok().and_then(|size| size.checked_add(4 + width));
     let header = header_end.and_then(|header_end| bytes.get(4 + width..header_end));
-    let (Some(header), Some(header_end)) = (header, header_end) else {
-        return Err(if size > end { Rejection::Truncated } else { Rejection::UnsupportedContainer });
+    let Some(header) = header else {
+        return Err(if size > end { Rejection::Truncated } else { Rejection::UnsupportedContainer }.into());
     };
     if ebml_doc_type(header) != Some(b"webm") {
-        return Err(Rejection::UnsupportedContainer);
+        return Err(Rejection::UnsupportedContainer.into());
     }
-    let segment = &bytes[header_end..];
-    if segment.is_empty() {
-        return Err(Rejection::Truncated);
-    }
-    match segment.strip_prefix(&SEGMENT).and_then(ebml_size) {
-        Some((Some(size), width)) if size > end.saturating_sub((header_end + 4 + width) as u64) => {
-            Err(Rejection::Truncated)
+    check_elements(source, (4 + width) as u64 + size, end)
+}
+
+/// Walks the elements from `at` to the end of the file. A live recording leaves the size of its segment
+/// and clusters unknown (RFC 8794, section 6.2); those are entered, all others stepped over.
+fn check_elements<S: Read + Seek + ?Sized>(source: &mut S, mut at: u64, end: u64) -> Result<(), AnalyseError> {
+    const SEGMENT: &[u8] = &[0x18, 0x53, 0x80, 0x67];
+    const CLUSTER: &[u8] = &[0x1f, 0x43, 0xb6, 0x75];
+    source.seek(SeekFrom::Start(at))?;
+    let mut source = BufReader::new(source);
+    for _ in 0..MAX_ELEMENTS {
+        let mut head = Vec::with_capacity(12);
+        source.by_ref().take(12).read_to_end(&mut head)?;
+        let id_width = head.first().map_or(0, |byte| byte.leading_zeros() as usize + 1);
+        let sized = head.get(id_width..).and_then(ebml_size);
+        let (id, (size, width)) = match sized {
+            Some(sized) if id_width <= 4 => (&head[..id_width], sized),
+            Some(_) => return Err(Rejection::corrupt("not an element identifier").into()),
+            None if head.len() < 12 => return Err(Rejection::Truncated.into()),
+            None => return Err(Rejection::corrupt("not an element size").into()),
+        };
+        at += (id_width + width) as u64;
+        at = match size {
+            Some(size) => at.checked_add(size).filter(|next| *next <= end).ok_or(Rejection::Truncated)?,
+            None if id == SEGMENT || id == CLUSTER => at,
+            None => return Err(Rejection::corrupt("an element of unknown size").into()),
+        };
+        if at == end {
+            return Ok(());
         }
-        _ => Ok(()),
+        let read = source.stream_position()?;
+        // Both are within the file, hence the difference fits.
+        source.seek_relative(at as i64 - read as i64)?;
     }
+    Err(Rejection::corrupt("too many elements").into())
 }
 
 /// Finds the document type among the children of an EBML header; all of these have identifiers of two
@@ -286,7 +310,9 @@ fn check_wav(bytes: &[u8]) -> Result<(), Rejection> {
                 tag => Err(Rejection::UnsupportedCodec { found: format!("wav format tag {tag:#06x}") }),
             };
         }
-        let Some(next) = usize::try_from(size).ok().and_then(|size| at.checked_add(8 + size + (size & 1))) else { break };
+        let Some(next) = usize::try_from(size).ok().and_then(|size| at.checked_add(8 + size + (size & 1))) else {
+            break;
+        };
         at = next;
     }
     Err(if bytes.len() < PREFIX { Rejection::Truncated } else { Rejection::corrupt("no format chunk near the start") })
@@ -301,11 +327,17 @@ fn check_mp4<S: Read + Seek + ?Sized>(source: &mut S, bytes: &[u8], end: u64) ->
         return Err(Rejection::UnsupportedContainer.into());
     }
     let mut at = 0;
+    source.seek(SeekFrom::Start(at))?;
+    let mut source = BufReader::new(source);
     for _ in 0..MAX_BOXES {
         if at == end {
             return Ok(());
         }
-        let head = read_at(source, at, 16)?;
+        let read = source.stream_position()?;
+        // Both are within the file, hence the difference fits.
+        source.seek_relative(at as i64 - read as i64)?;
+        let mut head = Vec::with_capacity(16);
+        source.by_ref().take(16).read_to_end(&mut head)?;
         let size = match be_u32(&head, 0) {
             Some(0) => end - at,
             Some(1) => match (be_u32(&head, 8), be_u32(&head, 12)) {
@@ -380,16 +412,18 @@ mod tests {
             bytes.extend(EBML_DOC_TYPE);
             bytes.push(0x80 | doc_type.len() as u8);
             bytes.extend(doc_type);
-            bytes.extend(SEGMENT);
             bytes
         };
-        let mut webm = header(b"webm");
-        webm.push(0xff);
-        assert_eq!(sniff(&mut Cursor::new(&webm)).unwrap().container, Container::WebM);
+        let webm = |rest: &[u8]| [&header(b"webm"), rest].concat();
+        let segment = b"\x18\x53\x80\x67";
+        let live = [segment.as_slice(), b"\xff\x1f\x43\xb6\x75\xff\xa3\x82ab\xa3\x81c"].concat();
+        assert_eq!(sniff(&mut Cursor::new(webm(&live))).unwrap().container, Container::WebM);
+        for length in [0, 1, 4, live.len() - 4, live.len() - 2, live.len() - 1] {
+            assert_eq!(code(&webm(&live[..length])), "truncated", "{length}");
+        }
+        assert!(sniff(&mut Cursor::new(webm(&live[..live.len() - 3]))).is_ok());
+        assert_eq!(code(&webm(&[segment.as_slice(), b"\x84abc"].concat())), "truncated");
         assert_eq!(code(&header(b"matroska")), "unsupported_container");
-        let mut cut = header(b"webm");
-        cut.push(0x84);
-        assert_eq!(code(&cut), "truncated");
     }
 
     #[test]

@@ -130,7 +130,8 @@ fn too_short_silent_and_overloud_recordings_are_told_apart() {
 #[test]
 fn noise_is_told_from_speech() {
     let speech = decode_all(fixture("speech-mulaw.wav")).samples;
-    let noise: Vec<f32> = Random(7).take(speech.len()).map(|word| (word >> 40) as f32 / (1 << 23) as f32 - 1.0).collect();
+    let noise: Vec<f32> =
+        Random(7).take(speech.len()).map(|word| (word >> 40) as f32 / (1 << 23) as f32 - 1.0).collect();
     let mixed = |gain: f32, noise_gain: f32| {
         let samples: Vec<f32> = speech.iter().zip(&noise).map(|(s, n)| gain * s + noise_gain * n).collect();
         analyse_bytes(float_wav(&samples, 1, 8_000)).unwrap()
