@@ -243,8 +243,7 @@ impl<'s> Decoder<'s> {
             return Err(self.limits.too_long().into());
         }
         for sample in &mut self.samples {
-            // Not a number fails this comparison too.
-            if !(sample.abs() <= MAX_AMPLITUDE) {
+            if sample.is_nan() || sample.abs() > MAX_AMPLITUDE {
                 *sample = 0.0;
                 self.non_finite += 1;
             }

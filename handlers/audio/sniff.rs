@@ -297,25 +297,36 @@ fn check_ogg(bytes: &[u8]) -> Result<(), Rejection> {
     Err(Rejection::UnsupportedCodec { found: format!("ogg stream {:?}", found.collect::<String>()) })
 }
 
-/// Accepts the format tags PCM, IEEE float, A-law and mu-law, plain or within WAVE_FORMAT_EXTENSIBLE.
-/// A format chunk that is not within the first bytes is not looked for.
+/// Finds the format chunk, which must stand within the first bytes.
 fn check_wav(bytes: &[u8]) -> Result<(), Rejection> {
-    let mut at = 12;
-    while let (Some(id), Some(size)) = (bytes.get(at..at + 4), le_u32(bytes, at + 4)) {
-        if id == b"fmt " {
-            let tag = le_u16(bytes, at + 8).ok_or(Rejection::Truncated)?;
-            let tag = if tag == 0xfffe { le_u16(bytes, at + 8 + 24).ok_or(Rejection::Truncated)? } else { tag };
-            return match tag {
-                1 | 3 | 6 | 7 => Ok(()),
-                tag => Err(Rejection::UnsupportedCodec { found: format!("wav format tag {tag:#06x}") }),
-            };
+    let mut rest = &bytes[12..];
+    while let Some((head, body)) = rest.split_first_chunk::<8>() {
+        if head.starts_with(b"fmt ") {
+            return check_wav_format(body);
         }
-        let Some(next) = usize::try_from(size).ok().and_then(|size| at.checked_add(8 + size + (size & 1))) else {
-            break;
-        };
-        at = next;
+        let size = le_u32(head, 4).and_then(|size| usize::try_from(size).ok()).unwrap_or(usize::MAX);
+        rest = body.get(size.saturating_add(size & 1)..).unwrap_or_default();
     }
     Err(if bytes.len() < PREFIX { Rejection::Truncated } else { Rejection::corrupt("no format chunk near the start") })
+}
+
+/// Accepts PCM, IEEE float, A-law and mu-law, plain or within WAVE_FORMAT_EXTENSIBLE, when bits and
+/// block size agree with each other: the parser behind does arithmetic with them unasked.
+fn check_wav_format(format: &[u8]) -> Result<(), Rejection> {
+    let field = |at| le_u16(format, at).ok_or(Rejection::Truncated);
+    let (channels, block_align, bits) = (field(2)?, field(12)?, field(14)?);
+    let tag = match field(0)? {
+        0xfffe => field(24)?,
+        tag => tag,
+    };
+    let widths: &[u16] = match tag {
+        1 => &[8, 16, 24, 32],
+        3 => &[32, 64],
+        6 | 7 => &[8],
+        tag => return Err(Rejection::UnsupportedCodec { found: format!("wav format tag {tag:#06x}") }),
+    };
+    let consistent = widths.contains(&bits) && u32::from(block_align) == u32::from(channels) * u32::from(bits / 8);
+    if consistent && channels > 0 { Ok(()) } else { Err(Rejection::corrupt("the format chunk contradicts itself")) }
 }
 
 /// Accepts a file-type box of a brand for audio or video, and top-level boxes that lie within the file.
