@@ -16,8 +16,9 @@ use super::resample::resample_i16;
 pub const MEDIA_TYPE: &str = "audio/ogg; codecs=opus";
 
 const BITS_PER_SECOND: i32 = 24_000;
-/// Effort from 0 to 10.
-pub const COMPLEXITY: i32 = 5;
+/// Effort from 0 to 10. A minute of speech takes 130 ms at 0, 270 at 3, 370 at 5, 460 to 490 at 9 and 10
+/// (one core, 2026); this encoder is more than half of an analysis, and listeners hear the result of it.
+const COMPLEXITY: i32 = 5;
 /// The rate of granule positions (RFC 7845, section 4).
 const GRANULE_RATE: u64 = 48_000;
 /// Granules per packet of 20 ms.
@@ -44,15 +45,11 @@ impl OpusStream {
     /// # Errors
     /// `Processing` for any other rate.
     pub fn new(sample_rate_hz: u32) -> Result<Self, AnalyseError> {
-        Self::with_complexity(sample_rate_hz, COMPLEXITY)
-    }
-
-    fn with_complexity(sample_rate_hz: u32, complexity: i32) -> Result<Self, AnalyseError> {
         let prepare = || {
             let mut encoder = Encoder::new(sample_rate_hz, Channels::Mono, Application::Voip)?;
             encoder.set_bitrate(Bitrate::Bits(BITS_PER_SECOND))?;
             encoder.set_signal(Signal::Voice)?;
-            encoder.set_complexity(complexity)?;
+            encoder.set_complexity(COMPLEXITY)?;
             let lookahead = encoder.get_lookahead()?;
             Ok((encoder, lookahead))
         };

@@ -1,6 +1,8 @@
 //! Signals and files for the tests of this module.
 
-use std::io::Cursor;
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Decoder, Limits, Spec};
 
@@ -75,4 +77,88 @@ impl WavHeader {
 pub fn float_wav(samples: &[f32], channels: u16, sample_rate_hz: u32) -> Vec<u8> {
     let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
     WavHeader::honest(3, channels, sample_rate_hz, 32).file(&data)
+}
+
+/// An hour of a tone as 8 kHz mono WAV, made as it is read.
+pub struct Hour {
+    header: Vec<u8>,
+    position: u64,
+    taken: Arc<AtomicU64>,
+}
+
+impl Hour {
+    const DATA: u32 = 3600 * 8000 * 2;
+
+    /// Counts the bytes read in `taken`.
+    pub fn new(taken: &Arc<AtomicU64>) -> Self {
+        let header = WavHeader { data_bytes: Some(Self::DATA), ..WavHeader::honest(1, 1, 8_000, 16) }.file(&[]);
+        Self { header, position: 0, taken: Arc::clone(taken) }
+    }
+
+    fn end(&self) -> u64 {
+        self.header.len() as u64 + u64::from(Self::DATA)
+    }
+}
+
+impl Read for Hour {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = buffer.len().min((self.end() - self.position) as usize);
+        for (at, byte) in (self.position as usize..).zip(&mut buffer[..count]) {
+            *byte = *self.header.get(at).unwrap_or(&(at as u8));
+        }
+        self.position += count as u64;
+        self.taken.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+impl Seek for Hour {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.position = match to {
+            SeekFrom::Start(at) => at,
+            SeekFrom::End(offset) => self.end().saturating_add_signed(offset),
+            SeekFrom::Current(offset) => self.position.saturating_add_signed(offset),
+        }
+        .min(self.end());
+        Ok(self.position)
+    }
+}
+
+/// Writes the checksum (RFC 3533, section 6) of every page that can still be found.
+pub fn seal_ogg_pages(bytes: &mut [u8]) {
+    let mut at = 0;
+    while let Some(found) = bytes[at..].windows(4).position(|mark| mark == b"OggS") {
+        at += found;
+        let lacing = bytes.get(at + 26).map_or(0, |count| usize::from(*count));
+        let Some(body) = bytes.get(at + 27..at + 27 + lacing) else { return };
+        let length = 27 + lacing + body.iter().map(|size| usize::from(*size)).sum::<usize>();
+        let Some(page) = bytes.get_mut(at..at + length) else { return };
+        page[22..26].fill(0);
+        let crc = page.iter().fold(0_u32, |crc, byte| {
+            (0..8).fold(crc ^ u32::from(*byte) << 24, |crc, _| crc << 1 ^ if crc >> 31 == 1 { 0x04c1_1db7 } else { 0 })
+        });
+        page[22..26].copy_from_slice(&crc.to_le_bytes());
+        at += 4;
+    }
+}
+
+/// A xorshift generator (Marsaglia 2003): the same numbers in every run.
+pub struct Random(pub u64);
+
+impl Random {
+    /// A number below `bound`.
+    pub fn below(&mut self, bound: usize) -> usize {
+        (self.next().unwrap_or(0) % bound as u64) as usize
+    }
+}
+
+impl Iterator for Random {
+    type Item = u64;
+
+    fn next(&mut self) -> Option<u64> {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        Some(self.0)
+    }
 }

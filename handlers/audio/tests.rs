@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::test_support::{WavHeader, decode_all, float_wav, from_db, tone};
+use super::test_support::{Hour, Random, WavHeader, decode_all, float_wav, from_db, seal_ogg_pages, tone};
 use super::*;
 
 /// File, container, codec, duration and tolerance in milliseconds. AAC keeps its encoder's delay and
@@ -257,24 +257,6 @@ fn damaged_files_never_do_worse_than_be_refused() {
     assert!(accepted > 100, "{accepted}: the damage should be survivable now and then");
 }
 
-/// Writes the checksum (RFC 3533, section 6) of every page that can still be found.
-fn seal_ogg_pages(bytes: &mut [u8]) {
-    let mut at = 0;
-    while let Some(found) = bytes[at..].windows(4).position(|mark| mark == b"OggS") {
-        at += found;
-        let lacing = bytes.get(at + 26).map_or(0, |count| usize::from(*count));
-        let Some(body) = bytes.get(at + 27..at + 27 + lacing) else { return };
-        let length = 27 + lacing + body.iter().map(|size| usize::from(*size)).sum::<usize>();
-        let Some(page) = bytes.get_mut(at..at + length) else { return };
-        page[22..26].fill(0);
-        let crc = page.iter().fold(0_u32, |crc, byte| {
-            (0..8).fold(crc ^ u32::from(*byte) << 24, |crc, _| crc << 1 ^ if crc >> 31 == 1 { 0x04c1_1db7 } else { 0 })
-        });
-        page[22..26].copy_from_slice(&crc.to_le_bytes());
-        at += 4;
-    }
-}
-
 #[test]
 fn sealed_pages_are_as_their_writer_made_them() {
     let original = fixture("speech-opus.ogg");
@@ -311,50 +293,6 @@ fn a_panic_below_is_a_rejection() {
     assert_eq!(error.rejection().and_then(Rejection::detail), Some("panic: the parser is lost"));
 }
 
-/// An hour of a tone as 8 kHz mono WAV, made as it is read.
-struct Hour {
-    header: Vec<u8>,
-    position: u64,
-    taken: Arc<AtomicU64>,
-}
-
-impl Hour {
-    const DATA: u32 = 3600 * 8000 * 2;
-
-    fn new(taken: &Arc<AtomicU64>) -> Self {
-        let header = WavHeader { data_bytes: Some(Self::DATA), ..WavHeader::honest(1, 1, 8_000, 16) }.file(&[]);
-        Self { header, position: 0, taken: Arc::clone(taken) }
-    }
-
-    fn end(&self) -> u64 {
-        self.header.len() as u64 + u64::from(Self::DATA)
-    }
-}
-
-impl Read for Hour {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = buffer.len().min((self.end() - self.position) as usize);
-        for (at, byte) in (self.position as usize..).zip(&mut buffer[..count]) {
-            *byte = *self.header.get(at).unwrap_or(&(at as u8));
-        }
-        self.position += count as u64;
-        self.taken.fetch_add(count as u64, Ordering::Relaxed);
-        Ok(count)
-    }
-}
-
-impl Seek for Hour {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.position = match to {
-            SeekFrom::Start(at) => at,
-            SeekFrom::End(offset) => self.end().saturating_add_signed(offset),
-            SeekFrom::Current(offset) => self.position.saturating_add_signed(offset),
-        }
-        .min(self.end());
-        Ok(self.position)
-    }
-}
-
 #[test]
 fn an_hour_is_refused_without_reading_it() {
     let taken = Arc::new(AtomicU64::new(0));
@@ -383,24 +321,4 @@ fn every_rejection_has_a_code_and_a_sentence() {
         bad.to_string(),
         "The recording's format is not supported. Please use 8000 to 192000 Hz and at most 8 channels."
     );
-}
-
-/// A xorshift generator (Marsaglia 2003): the same numbers in every run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next().unwrap_or(0) % bound as u64) as usize
-    }
-}
-
-impl Iterator for Random {
-    type Item = u64;
-
-    fn next(&mut self) -> Option<u64> {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        Some(self.0)
-    }
 }
