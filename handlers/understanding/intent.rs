@@ -186,7 +186,8 @@ impl<'s, 't> Evidence<'s, 't> {
     fn definite(&self) -> bool {
         let items = &self.sentence.items;
         let determined = |index: usize| {
-            self.sentence.words(index).any(|word| matches!(word, "the" | "this" | "that" | "my")) && !items[index].is(Cue::Cart)
+            self.sentence.words(index).any(|word| matches!(word, "the" | "this" | "that" | "my"))
+                && !items[index].is(Cue::Cart)
         };
         (0..items.len()).any(|index| {
             let described = items[index + 1..].iter().take_while(|item| item.describes_products()).count();
@@ -306,7 +307,9 @@ impl<'s, 't> Evidence<'s, 't> {
             () if counted && quantity && !self.has(Cue::Add) => 0.9,
             () if moves && (quantity || self.points() || self.has(Cue::Cart) || self.content == 1) => 0.95,
             () if moves && self.describes() => 0.8,
-            () if self.has(Cue::Change) && quantity && (self.points() || self.describes() || !self.has_unknown()) => 0.95,
+            () if self.has(Cue::Change) && quantity && (self.points() || self.describes() || !self.has_unknown()) => {
+                0.95
+            }
             () if quantity && self.sentence.has_word("instead") && !self.has(Cue::Show) => 0.97,
             () => 0.0,
         }
@@ -334,7 +337,9 @@ impl<'s, 't> Evidence<'s, 't> {
             () if self.has(Cue::Buy) && one && !shows => 0.95,
             () if self.firmly_takes() && (one || quantity) => 0.95,
             () if self.firmly_takes() && self.slots.category.is_some() => 0.85,
-            () if self.has(Cue::Want) && one && !shows && !self.has(Cue::More) && !self.reads() && !self.refined() => 0.93,
+            () if self.has(Cue::Want) && one && !shows && !self.has(Cue::More) && !self.reads() && !self.refined() => {
+                0.93
+            }
             () if quantity && self.points() && !shows && !self.reads() => 0.9,
             () if cart && (self.describes() || self.points()) && !shows && self.has(Cue::Want) => 0.9,
             () => 0.0,
@@ -428,9 +433,12 @@ impl<'s, 't> Evidence<'s, 't> {
 
     /// `show me this in blue` filters, `show me the blue one` points.
     fn filtered(&self) -> bool {
-        let in_color = self.sentence.items.iter().enumerate().any(|(index, item)| {
-            index > 0 && self.sentence.is_word(index - 1, "in") && (item.color().is_some())
-        });
+        let in_color = self
+            .sentence
+            .items
+            .iter()
+            .enumerate()
+            .any(|(index, item)| index > 0 && self.sentence.is_word(index - 1, "in") && (item.color().is_some()));
         self.slots.sort.is_some() || self.priced() || in_color || self.has(Cue::Filter)
     }
 
@@ -449,7 +457,8 @@ impl<'s, 't> Evidence<'s, 't> {
     /// `what does it cost`, `reviews`: nothing but the aspect and words that ask.
     fn only_asks(&self) -> bool {
         let asking = |item: &&Item| {
-            let cues = [Cue::Read, Cue::Show, Cue::This, Cue::Item, Cue::ColorNoun, Cue::SizeNoun, Cue::Want, Cue::More];
+            let cues =
+                [Cue::Read, Cue::Show, Cue::This, Cue::Item, Cue::ColorNoun, Cue::SizeNoun, Cue::Want, Cue::More];
             item.is_filler()
                 || cues.iter().any(|&cue| item.is(cue))
                 || item.meanings().iter().any(|meaning| matches!(meaning, Meaning::Aspect(_)))
@@ -465,7 +474,8 @@ impl<'s, 't> Evidence<'s, 't> {
     fn search(&self) -> f64 {
         let slots = self.slots;
         let shows = self.any(&[Cue::Show, Cue::Want, Cue::Filter, Cue::Buy]);
-        let dialogue = self.in_dialogue || self.any(&[Cue::One, Cue::Refine, Cue::Generic, Cue::Filter, Cue::ColorNoun]);
+        let dialogue =
+            self.in_dialogue || self.any(&[Cue::One, Cue::Refine, Cue::Generic, Cue::Filter, Cue::ColorNoun]);
         let with = |asked: f64, talked: f64, bare: f64| {
             if shows {
                 asked

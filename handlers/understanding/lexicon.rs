@@ -133,7 +133,9 @@ impl Lexicon {
         let mut node = 0;
         let mut found = None;
         for (index, token) in tokens[start..].iter().enumerate() {
-            let Some(&child) = self.words.get(&token.word).and_then(|&word| self.edges.get(&(node, word))) else { break };
+            let Some(&child) = self.words.get(&token.word).and_then(|&word| self.edges.get(&(node, word))) else {
+                break;
+            };
             node = child;
             let meanings = &self.meanings[node as usize];
             if !meanings.is_empty() {
@@ -162,7 +164,8 @@ impl Lexicon {
             };
             Some(strsim::osa_distance(&candidate.word, word)).filter(|&distance| distance <= allowed)
         };
-        let best = candidates.iter().filter_map(|candidate| Some((distance(candidate)?, candidate))).min_by_key(|c| c.0)?;
+        let best =
+            candidates.iter().filter_map(|candidate| Some((distance(candidate)?, candidate))).min_by_key(|c| c.0)?;
         Some(&self.meanings[best.1.node as usize])
     }
 
@@ -271,9 +274,8 @@ mod tests {
     fn every_value_is_a_value_of_its_kind() {
         let lexicon = Lexicon::parse(SOURCE).expect("the lexicon parses");
         let categories: Vec<_> = lexicon.of_kind("category").map(|entry| entry.value).collect();
-        let canonical = [
-            "sarees", "kurtas", "dupattas", "suits", "stoles", "jackets", "shirts", "lehengas", "shawls", "blouses",
-        ];
+        let canonical =
+            ["sarees", "kurtas", "dupattas", "suits", "stoles", "jackets", "shirts", "lehengas", "shawls", "blouses"];
         assert_eq!(categories, canonical);
         for (kind, entry) in lexicon.entries() {
             let languages: Vec<_> = entry.spellings.keys().chain(entry.misspellings.keys()).collect();
@@ -326,8 +328,29 @@ mod tests {
             let meanings = known.or_else(|| LEXICON.near(word)).unwrap_or_default();
             assert!(meanings.contains(&Meaning::Weave(weave)), "{word}: {meanings:?}");
         }
-        for word in ["weather", "music", "restaurant", "news", "minister", "banana", "pizza", "cricket", "movie", "story",
-            "flight", "hotel", "phone", "laptop", "sugar", "doctor", "capital", "minute", "recipe", "chicken", "shoes"] {
+        for word in [
+            "weather",
+            "music",
+            "restaurant",
+            "news",
+            "minister",
+            "banana",
+            "pizza",
+            "cricket",
+            "movie",
+            "story",
+            "flight",
+            "hotel",
+            "phone",
+            "laptop",
+            "sugar",
+            "doctor",
+            "capital",
+            "minute",
+            "recipe",
+            "chicken",
+            "shoes",
+        ] {
             assert_eq!(LEXICON.near(word), None, "{word}");
         }
     }

@@ -1,9 +1,10 @@
 //! What a shopper means by what they say: pure functions from a sentence and the conversation's
-//! context to an intent with slots, and from that and what the shop found to a spoken reply.
+//! context to an intent with slots ([`understand`]), and from that and what the shop found to a
+//! spoken reply ([`compose`]).
 //!
-//! A sentence runs through: [`normalise`] (words), `sentence` (phrases of the `lexicon`,
-//! [`numbers`]), `price` and [`slots`] (values), [`reference`] (which product), [`intent`] (one
-//! rule per intent, the strongest wins), [`context`] (refinements). What the words mean is data
+//! A sentence runs through: `normalise` (words), `sentence` (phrases of the `lexicon`,
+//! `numbers`), `price` and `slots` (values), `reference` (which product), `intent` (one rule per
+//! intent, the strongest wins), `context` (refinements). What the words mean is data
 //! in `lexicon.json`; the code knows only how they combine. Nothing here does I/O, keeps state,
 //! or depends on the time, so equal input gives equal output.
 
@@ -14,7 +15,9 @@ mod normalise;
 mod numbers;
 mod price;
 mod reference;
+pub mod reply;
 mod sentence;
+mod sentences;
 mod slots;
 mod terms;
 
@@ -28,6 +31,8 @@ pub use context::Context;
 pub use intent::{CONFIDENT, Intent};
 pub use lexicon::{canonical, fabric_includes};
 pub use reference::ProductReference;
+pub use reply::{Action, Found, Reply, compose};
+pub use sentences::{training_sentences, vocabulary};
 pub use slots::Slots;
 pub use terms::{Aspect, Page, PolicyTopic, Size, Sort};
 
@@ -85,13 +90,15 @@ pub fn understand(text: &str, context: &Context) -> Understood {
     let intent = decision.intent;
     let (policy, aspect) = (evidence.topic(), evidence.aspect);
     let page = evidence.page();
-    let query = reference::name_words(&sentence);
+    let mut query = reference::name_words(&sentence);
     let not_understood = not_understood(&sentence);
     let quantity_change = quantity_change(&sentence, &slots);
-    let slots = match (&context.slots, intent) {
-        (Some(last), Intent::Search) => context::refine(&sentence, &slots, last).unwrap_or(slots),
-        _ => slots,
-    };
+    let refined = context.slots.as_ref().filter(|_| intent == Intent::Search);
+    let refined = refined.and_then(|last| context::refine(&sentence, &slots, last));
+    if let Some(refined) = &refined {
+        query = refined_query(refined, &reply::uncovered(&slots, &query));
+    }
+    let slots = refined.unwrap_or(slots);
     let navigate_to = (intent == Intent::Navigate).then(|| target(page, &sentence, &slots, pointed.is_some()));
     Understood {
         language: language(text),
@@ -118,6 +125,15 @@ fn reference_for(intent: Intent, pointed: Option<ProductReference>, query: &str)
     }
     let named = !query.is_empty();
     Some(if named { ProductReference::Name { words: query.to_owned() } } else { ProductReference::Current })
+}
+
+/// The search words of a refined search: what was merged, then what is new and no slot covers.
+fn refined_query(slots: &Slots, uncovered: &str) -> String {
+    let lists = [&slots.colors, &slots.weave, &slots.fabric];
+    let values = lists.into_iter().flatten().map(String::as_str);
+    let category = slots.category.as_deref().map(reference::singular);
+    let words: Vec<_> = values.chain(category).chain(Some(uncovered)).filter(|word| !word.is_empty()).collect();
+    words.join(" ")
 }
 
 fn target(page: Option<Page>, sentence: &Sentence<'_>, slots: &Slots, points: bool) -> NavigationTarget {

@@ -70,7 +70,8 @@ fn span_at(sentence: &Sentence<'_>, index: usize) -> Option<(PriceRange, usize)>
     }
     let lends = first.scale == 1 && second.scale > 1 && first.hundredths < LEAST_BARE_PRICE;
     let low = if lends { first.hundredths.saturating_mul(second.scale) } else { first.hundredths };
-    let gap_names_range = (index + 1..end).flat_map(|i| sentence.words(i)).any(|word| word != "and" && word != "rupees");
+    let gap_names_range =
+        (index + 1..end).flat_map(|i| sentence.words(i)).any(|word| word != "and" && word != "rupees");
     let announced = matches!(bound_before(sentence, index), Some(Bound::Between));
     let from = index > 0 && sentence.is_word(index - 1, "from");
     let idiom = end == index + 1 && (lends || dash_between(sentence, index, end));

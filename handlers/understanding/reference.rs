@@ -91,7 +91,11 @@ fn current(sentence: &Sentence<'_>) -> Option<ProductReference> {
     let phrase = |index: usize| sentence.words(index).any(|word| matches!(word, "this" | "these" | "it" | "that"));
     let counted = |index: usize| {
         let item = &sentence.items[index];
-        (item.is(Cue::Piece) || item.is(Cue::More) || item.is(Cue::Refine) || item.is(Cue::Read) || item.is(Cue::Change))
+        (item.is(Cue::Piece)
+            || item.is(Cue::More)
+            || item.is(Cue::Refine)
+            || item.is(Cue::Read)
+            || item.is(Cue::Change))
             && phrase(index)
     };
     let found = sentence.items.iter().any(points) || (0..sentence.items.len()).any(counted);
@@ -124,7 +128,10 @@ pub(crate) fn name_words(sentence: &Sentence<'_>) -> String {
 /// A colour behind a negation was used without becoming a wanted one.
 fn in_negation(sentence: &Sentence<'_>, index: usize) -> bool {
     sentence.items[index].color().is_some()
-        && (0..index).rev().take_while(|&i| sentence.items[i].is_filler() || sentence.negates(i)).any(|i| sentence.negates(i))
+        && (0..index)
+            .rev()
+            .take_while(|&i| sentence.items[i].is_filler() || sentence.negates(i))
+            .any(|i| sentence.negates(i))
 }
 
 /// The singular of a canonical category.

@@ -120,7 +120,9 @@ fn take_value(sentence: &Sentence<'_>, index: usize, slots: &mut Slots, scope: S
             Meaning::Fabric(value) if wanted => push(&mut slots.fabric, value),
             Meaning::Weave(value) if wanted => push(&mut slots.weave, value),
             Meaning::Color(value) if !colors_a_detail(sentence, index) => push(&mut slots.colors, value),
-            Meaning::Occasion(value) if wanted => slots.occasion = Some(slots.occasion.take().unwrap_or(value.to_owned())),
+            Meaning::Occasion(value) if wanted => {
+                slots.occasion = Some(slots.occasion.take().unwrap_or(value.to_owned()))
+            }
             Meaning::Size(size) if wanted && !slots.sizes.contains(&size) => slots.sizes.push(size),
             Meaning::Fabric(_) | Meaning::Weave(_) | Meaning::Color(_) | Meaning::Occasion(_) | Meaning::Size(_) => {}
             Meaning::Category(_) | Meaning::Feature(_) => {}
