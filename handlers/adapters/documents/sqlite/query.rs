@@ -24,6 +24,9 @@ pub(super) struct Listing {
     pub name: String,
 }
 
+/// A column of a sort key, and how to find it in a [`Position`].
+type SortColumn = (String, fn(&Position) -> SqlValue);
+
 /// The sort key of a page's last row.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Position {
@@ -54,12 +57,12 @@ impl Position {
     }
 }
 
-impl From<SortValue> for SqlValue {
-    fn from(value: SortValue) -> Self {
-        match value {
-            SortValue::Integer(value) => Self::Integer(value),
-            SortValue::Real(bits) => Self::Real(f64::from_bits(bits)),
-            SortValue::Text(value) => Self::Text(value),
+impl SortValue {
+    fn to_sql(&self) -> SqlValue {
+        match self {
+            Self::Integer(value) => SqlValue::Integer(*value),
+            Self::Real(bits) => SqlValue::Real(f64::from_bits(*bits)),
+            Self::Text(value) => SqlValue::Text(value.clone()),
         }
     }
 }
@@ -83,33 +86,45 @@ impl Listing {
             sql.push(" AND ");
             matches(&mut sql, filter)?;
         }
-        // Written out, so that a page by id walks along the index.
-        let keys = match (query.order.is_some(), scope) {
-            (true, _) => format!("{rank}, {value}, id, partition"),
-            (false, Scope::Partition(_)) => "id".to_owned(),
-            (false, _) => "id, partition".to_owned(),
-        };
+        let keys = sort_keys(query.order, scope);
         let descending = matches!(query.order, Some(Order::Descending(_)));
         if let Some(token) = &query.continuation {
-            let position: Position = token::decode(&name, token)?;
-            sql.push(&format!(" AND ({keys}) {} (", if descending { "<" } else { ">" }));
-            if query.order.is_some() {
-                sql.bind(position.rank);
-                sql.push(", ");
-                sql.bind(position.value);
-                sql.push(", ");
-            }
-            sql.bind(position.id);
-            if keys.ends_with("partition") {
-                sql.push(", ");
-                sql.bind(position.partition);
-            }
-            sql.push(")");
+            beyond(&mut sql, &keys, descending, &token::decode(&name, token)?);
         }
-        let order = if descending { keys.replace(", ", " DESC, ") + " DESC" } else { keys };
-        sql.push(&format!(" ORDER BY {order}"));
+        let direction = if descending { " DESC" } else { "" };
+        let keys: Vec<String> = keys.iter().map(|(key, _)| format!("{key}{direction}")).collect();
+        sql.push(&format!(" ORDER BY {}", keys.join(", ")));
         Ok(Self { sql: sql.text, values: sql.values, name })
     }
+}
+
+/// What a listing is sorted by, and where a [`Position`] holds it. No more than needed, so that a
+/// page by id walks along the index.
+fn sort_keys(order: Option<Order>, scope: &Scope<'_>) -> Vec<SortColumn> {
+    let mut keys: Vec<SortColumn> = Vec::with_capacity(4);
+    if order.is_some() {
+        let (rank, value) = sort_key(order);
+        keys.push((rank, |position| position.rank.into()));
+        keys.push((value, |position| position.value.to_sql()));
+    }
+    keys.push(("id".to_owned(), |position| position.id.clone().into()));
+    if !matches!(scope, Scope::Partition(_)) {
+        keys.push(("partition".to_owned(), |position| position.partition.clone().into()));
+    }
+    keys
+}
+
+/// Leaves out what comes up to and with `position`.
+fn beyond(sql: &mut Sql, keys: &[SortColumn], descending: bool, position: &Position) {
+    let names: Vec<&str> = keys.iter().map(|(key, _)| key.as_str()).collect();
+    sql.push(&format!(" AND ({}) {} (", names.join(", "), if descending { "<" } else { ">" }));
+    for (place, (_, held)) in keys.iter().enumerate() {
+        if place > 0 {
+            sql.push(", ");
+        }
+        sql.bind(held(position));
+    }
+    sql.push(")");
 }
 
 #[derive(Default)]
