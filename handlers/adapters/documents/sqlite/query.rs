@@ -152,16 +152,14 @@ fn in_scope(sql: &mut Sql, scope: &Scope<'_>) -> PortResult<()> {
             sql.bind(partition_text(&partition.0)?);
         }
         Scope::Prefix(values) => {
-            // `["a","b"]` begins with `["a"`, and then comes either `]` or `,`.
+            // After `["a"` comes either `,` or `]`, and nothing else in the range from the one to
+            // what follows the other.
             let whole = partition_text(values)?;
             let begun = &whole[..whole.len() - 1];
-            sql.push(" AND (partition = ");
-            sql.bind(whole.clone());
-            sql.push(" OR (partition >= ");
+            sql.push(" AND partition >= ");
             sql.bind(format!("{begun},"));
             sql.push(" AND partition < ");
-            sql.bind(format!("{begun}-"));
-            sql.push("))");
+            sql.bind(format!("{begun}^"));
         }
     }
     Ok(())
@@ -261,5 +259,46 @@ fn sql_number(number: &Number) -> PortResult<SqlValue> {
         (Some(integer), _) => Ok(SqlValue::Integer(integer)),
         (None, Some(real)) => Ok(SqlValue::Real(real)),
         (None, None) => Err(PortError::invalid("a number beyond 64 bits")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::{Connection, params_from_iter};
+
+    use super::super::schema;
+    use super::*;
+    use crate::ports::documents::{Container, PartitionKey};
+
+    static ONE: Container = Container { name: "one", partition_key: &["a", "b"], default_ttl: None };
+
+    fn plan(scope: &Scope<'_>, query: &Query) -> String {
+        let conn = Connection::open_in_memory().unwrap();
+        schema::prepare(&conn, &[&ONE]).unwrap();
+        let listing = Listing::new("one", scope, query, Now(chrono::DateTime::UNIX_EPOCH)).unwrap();
+        let mut explain = conn.prepare(&format!("EXPLAIN QUERY PLAN {}", listing.sql)).unwrap();
+        let steps = explain.query_map(params_from_iter(&listing.values), |row| row.get::<_, String>(3)).unwrap();
+        steps.map(Result::unwrap).collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn a_page_by_id_walks_along_the_index() {
+        let partition = PartitionKey::of(["t", "u"]);
+        let scope = Scope::Partition(&partition);
+        let first = Query::default();
+        assert_eq!(plan(&scope, &first), "SEARCH documents USING INDEX documents_by_id (container=? AND partition=?)");
+        let position = Position { rank: 0, value: SortValue::Integer(0), id: "a".into(), partition: String::new() };
+        let name = format!("one {scope:?} {:?} {:?}", first.filters, first.order);
+        let next = Query { continuation: Some(token::encode(&name, &position).unwrap()), ..first };
+        assert_eq!(
+            plan(&scope, &next),
+            "SEARCH documents USING INDEX documents_by_id (container=? AND partition=? AND id>?)"
+        );
+    }
+
+    #[test]
+    fn a_prefix_looks_at_its_own_partitions_only() {
+        let plan = plan(&Scope::Prefix(&["t".to_owned()]), &Query::default());
+        assert!(plan.contains("documents_by_id (container=? AND partition>? AND partition<?)"), "{plan}");
     }
 }

@@ -49,18 +49,11 @@ pub async fn the_last_of_several_with_one_key_wins(subject: &Subject) {
 }
 
 pub async fn keys_differ_by_case_and_by_every_column(subject: &Subject) {
-    let mut other_tenant = sale("a", "red", 4, None, 0);
+    let mut other_tenant = sale("a", "red", 3, None, 0);
     other_tenant[0] = text("other");
-    subject
-        .with_sales(vec![
-            sale("a", "red", 1, None, 0),
-            sale("A", "red", 2, None, 0),
-            sale("a ", "red", 3, None, 0),
-            other_tenant,
-        ])
-        .await;
+    subject.with_sales(vec![sale("a", "red", 1, None, 0), sale("A", "red", 2, None, 0), other_tenant]).await;
     let rows = subject.db.select(select(&SALES, &["paise"])).await.unwrap();
-    assert_eq!(rows, [1, 2, 3, 4].map(|paise| [Cell::Integer(paise)]));
+    assert_eq!(rows, [1, 2, 3].map(|paise| [Cell::Integer(paise)]));
 }
 
 pub async fn rows_of_another_shape_are_refused_and_none_is_written(subject: &Subject) {
