@@ -69,7 +69,8 @@ pub enum Projection {
     Maximum(&'static str),
 }
 
-/// A comparison of a column with a value of its type. Null passes none but equality with null.
+/// A comparison of a column with a value of its type. Null passes none but equality with null,
+/// and to compare its order is an `InvalidRequest`.
 #[derive(Clone, Debug)]
 pub enum Comparison {
     Equal(&'static str, Cell),

@@ -10,10 +10,14 @@ mod sqlite;
 mod upserts;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeZone, Utc};
 use pravis::ports::reporting::{Cell, Column, ColumnType, Projection, ReportingDb, Row, Select, Table};
 use pravis::ports::{PortErrorKind, PortResult};
+
+/// For one case, so that a listing without end fails instead of hanging.
+pub const TIME_LIMIT: Duration = Duration::from_secs(120);
 
 /// What the suite tests.
 pub struct Subject {
@@ -58,7 +62,9 @@ macro_rules! reporting_suite {
         $($(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() {
-                crate::conformance::reporting::$group::$case(&$subject().await).await;
+                let subject = $subject().await;
+                let case = crate::conformance::reporting::$group::$case(&subject);
+                tokio::time::timeout(crate::conformance::reporting::TIME_LIMIT, case).await.expect("a case that ends");
             }
         )*)*
     };
