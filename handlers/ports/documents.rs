@@ -17,10 +17,13 @@ pub struct Container {
     /// one to three.
     pub partition_key: &'static [&'static str],
     /// How long documents live that do not say so themselves, in seconds; `None` is for ever.
+    /// Cosmos DB ignores a document's own lifetime unless its container has one, so there
+    /// `None` is a container lifetime of -1.
     pub default_ttl: Option<u32>,
 }
 
-/// The values of a partition key, in the order of [`Container::partition_key`].
+/// The values of a partition key, in the order of [`Container::partition_key`]; together at most
+/// 2 KB.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PartitionKey(pub Vec<String>);
 
@@ -62,7 +65,7 @@ pub enum Ttl {
     Default,
     /// For ever, whatever the container says.
     Never,
-    /// This many seconds, at least 1.
+    /// This many seconds, 1 to 2 147 483 647.
     Seconds(u32),
 }
 
@@ -70,8 +73,11 @@ pub enum Ttl {
 /// the body, so they cannot disagree with what the call says.
 #[derive(Clone, Debug)]
 pub struct NewDocument {
-    /// 1 to 255 characters without `/`, `\`, `?` and `#` (Cosmos DB's rule).
+    /// 1 to 255 characters without `/`, `\`, `?` and `#` (Cosmos DB's rule). Where the partition
+    /// key is `id`, the same text as its value.
     pub id: String,
+    /// Nested at most 128 deep; no field on its first level begins with `_`, which are names of
+    /// the service. What it says under `id`, the partition key's fields and `ttl` is overwritten.
     pub body: Map<String, Value>,
     pub ttl: Ttl,
 }
@@ -108,7 +114,8 @@ pub enum Operation {
 #[derive(Debug, thiserror::Error)]
 #[error("operation {index} of the batch failed: {error}")]
 pub struct BatchError {
-    /// The operation that failed, from 0; 0 also when the batch as a whole was refused.
+    /// The operation that failed, from 0; 0 also when the batch as a whole was refused. A malformed
+    /// operation is told before one that what is stored is against.
     pub index: usize,
     pub error: PortError,
 }
@@ -126,23 +133,28 @@ pub enum Scope<'a> {
 
 /// A condition on one field. Fields are named by a path with dots (`result.intent`); names
 /// hold ASCII letters, digits and underscores. A comparison is true only between values
-/// of the same JSON type, never for a field that is absent.
+/// of the same JSON type (5 equals 5.0, not "5"), never for a field that is absent. Text compares
+/// by code point. Values are scalars; anything else is an `InvalidRequest`.
 #[derive(Clone, Debug)]
 pub enum Filter {
     Equal(&'static str, Value),
+    /// Not against null, which is unequal to nothing of its type: an `InvalidRequest`.
     NotEqual(&'static str, Value),
+    /// This and the next three: numbers and text.
     Less(&'static str, Value),
     LessOrEqual(&'static str, Value),
     Greater(&'static str, Value),
     GreaterOrEqual(&'static str, Value),
-    /// One of at most 100 scalars.
+    /// One of at most 100 scalars; never true for none.
     In(&'static str, Vec<Value>),
     StartsWith(&'static str, String),
     /// An array that holds this scalar.
     ArrayContains(&'static str, Value),
 }
 
-/// The order of a query's answer: by one scalar field, ties by id.
+/// The order of a query's answer: by one scalar field, ties by id in the same direction (and then by
+/// partition key). Over all types: absent, null, false, true, numbers, text by code point; then
+/// arrays and objects as ties (Cosmos DB's order).
 #[derive(Clone, Copy, Debug)]
 pub enum Order {
     Ascending(&'static str),
@@ -155,7 +167,8 @@ pub struct Query {
     pub filters: Vec<Filter>,
     /// By id where nothing is said.
     pub order: Option<Order>,
-    /// Documents a page: 1 to 1000; 0 means 100.
+    /// Documents a page: 1 to 1000; 0 means 100. A page may hold fewer where they are large (Cosmos DB
+    /// ends one at 4 MB); only `next` says whether more follow.
     pub limit: usize,
     pub continuation: Option<Continuation>,
 }
@@ -166,8 +179,10 @@ pub struct Query {
 /// - `(container, partition key, id)` names one document; the same id may exist in other
 ///   partitions.
 /// - A document past its lifetime is never seen, though it may still take room.
-/// - A body of more than 2 MB is refused with `TooLarge`; a wrong number of partition-key
-///   values or a malformed id with `InvalidRequest`.
+/// - A body of more than 2 MB is refused with `TooLarge`, and so are bodies of more than 2 MB in
+///   one batch; a wrong number of partition-key values or a malformed id with `InvalidRequest`,
+///   in reads too.
+/// - A call that a caller stops waiting for may have been done.
 #[async_trait]
 pub trait DocumentStore: Send + Sync {
     /// The document, or `None`.
@@ -205,7 +220,8 @@ pub trait DocumentStore: Send + Sync {
         document: NewDocument,
     ) -> PortResult<Document>;
 
-    /// Deletes a document: `NotFound` when there is none, `PreconditionFailed` as in `replace`.
+    /// Deletes a document: `NotFound` when there is none, `PreconditionFailed` and `InvalidRequest`
+    /// as in `replace`.
     async fn delete(
         &self,
         container: &'static Container,
@@ -214,8 +230,8 @@ pub trait DocumentStore: Send + Sync {
         condition: Condition,
     ) -> PortResult<()>;
 
-    /// Does all operations or none, within one partition; 1 to 100 operations. Gives the written
-    /// documents in order, `None` for deletions.
+    /// Does all operations or none, within one partition, one after another; 1 to 100 operations.
+    /// Gives the written documents in order, `None` for deletions.
     async fn batch(
         &self,
         container: &'static Container,
@@ -230,7 +246,8 @@ pub trait DocumentStore: Send + Sync {
     /// The next documents of the change feed after `continuation` (from the beginning without
     /// one): the latest version of every document written since, in the order of writing within a
     /// partition, without deletions and without versions that were overwritten meanwhile (Cosmos
-    /// DB's latest-version mode). `next` is always given, and goes on where this page ends.
+    /// DB's latest-version mode). `limit` as in [`Query`]. `next` is always given, and goes on where
+    /// this page ends; an empty page says that nothing was left when it was asked for.
     async fn changes(
         &self,
         container: &'static Container,

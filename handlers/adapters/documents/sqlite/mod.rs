@@ -27,8 +27,9 @@ use crate::ports::{Condition, Continuation, ETag, Page, PortError, PortResult};
 pub struct SqliteDocuments {
     containers: &'static [&'static Container],
     clock: Arc<dyn Clock>,
-    writer: Writer,
+    // Dropped before the writer, whose connection, the last to close, clears the log away.
     readers: Readers,
+    writer: Writer,
 }
 
 impl SqliteDocuments {
@@ -43,7 +44,7 @@ impl SqliteDocuments {
         let conn = open_for_writing(path)?;
         schema::prepare(&conn, containers)?;
         let writer = Writer::start(conn, "documents")?;
-        Ok(Self { containers, clock, writer, readers: Readers::new(path) })
+        Ok(Self { containers, clock, readers: Readers::new(path), writer })
     }
 
     /// Counts the commits of this process, so that a reader of the change feed need not ask

@@ -24,6 +24,9 @@ pub(super) struct Listing {
     pub name: String,
 }
 
+/// A column of a sort key, and how to find it in a [`Position`].
+type SortColumn = (String, fn(&Position) -> SqlValue);
+
 /// The sort key of a page's last row.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Position {
@@ -54,12 +57,12 @@ impl Position {
     }
 }
 
-impl From<SortValue> for SqlValue {
-    fn from(value: SortValue) -> Self {
-        match value {
-            SortValue::Integer(value) => Self::Integer(value),
-            SortValue::Real(bits) => Self::Real(f64::from_bits(bits)),
-            SortValue::Text(value) => Self::Text(value),
+impl SortValue {
+    fn to_sql(&self) -> SqlValue {
+        match self {
+            Self::Integer(value) => SqlValue::Integer(*value),
+            Self::Real(bits) => SqlValue::Real(f64::from_bits(*bits)),
+            Self::Text(value) => SqlValue::Text(value.clone()),
         }
     }
 }
@@ -83,33 +86,45 @@ impl Listing {
             sql.push(" AND ");
             matches(&mut sql, filter)?;
         }
-        // Written out, so that a page by id walks along the index.
-        let keys = match (query.order.is_some(), scope) {
-            (true, _) => format!("{rank}, {value}, id, partition"),
-            (false, Scope::Partition(_)) => "id".to_owned(),
-            (false, _) => "id, partition".to_owned(),
-        };
+        let keys = sort_keys(query.order, scope);
         let descending = matches!(query.order, Some(Order::Descending(_)));
         if let Some(token) = &query.continuation {
-            let position: Position = token::decode(&name, token)?;
-            sql.push(&format!(" AND ({keys}) {} (", if descending { "<" } else { ">" }));
-            if query.order.is_some() {
-                sql.bind(position.rank);
-                sql.push(", ");
-                sql.bind(position.value);
-                sql.push(", ");
-            }
-            sql.bind(position.id);
-            if keys.ends_with("partition") {
-                sql.push(", ");
-                sql.bind(position.partition);
-            }
-            sql.push(")");
+            beyond(&mut sql, &keys, descending, &token::decode(&name, token)?);
         }
-        let order = if descending { keys.replace(", ", " DESC, ") + " DESC" } else { keys };
-        sql.push(&format!(" ORDER BY {order}"));
+        let direction = if descending { " DESC" } else { "" };
+        let keys: Vec<String> = keys.iter().map(|(key, _)| format!("{key}{direction}")).collect();
+        sql.push(&format!(" ORDER BY {}", keys.join(", ")));
         Ok(Self { sql: sql.text, values: sql.values, name })
     }
+}
+
+/// What a listing is sorted by, and where a [`Position`] holds it. No more than needed, so that a
+/// page by id walks along the index.
+fn sort_keys(order: Option<Order>, scope: &Scope<'_>) -> Vec<SortColumn> {
+    let mut keys: Vec<SortColumn> = Vec::with_capacity(4);
+    if order.is_some() {
+        let (rank, value) = sort_key(order);
+        keys.push((rank, |position| position.rank.into()));
+        keys.push((value, |position| position.value.to_sql()));
+    }
+    keys.push(("id".to_owned(), |position| position.id.clone().into()));
+    if !matches!(scope, Scope::Partition(_)) {
+        keys.push(("partition".to_owned(), |position| position.partition.clone().into()));
+    }
+    keys
+}
+
+/// Leaves out what comes up to and with `position`.
+fn beyond(sql: &mut Sql, keys: &[SortColumn], descending: bool, position: &Position) {
+    let names: Vec<&str> = keys.iter().map(|(key, _)| key.as_str()).collect();
+    sql.push(&format!(" AND ({}) {} (", names.join(", "), if descending { "<" } else { ">" }));
+    for (place, (_, held)) in keys.iter().enumerate() {
+        if place > 0 {
+            sql.push(", ");
+        }
+        sql.bind(held(position));
+    }
+    sql.push(")");
 }
 
 #[derive(Default)]
@@ -137,16 +152,14 @@ fn in_scope(sql: &mut Sql, scope: &Scope<'_>) -> PortResult<()> {
             sql.bind(partition_text(&partition.0)?);
         }
         Scope::Prefix(values) => {
-            // `["a","b"]` begins with `["a"`, and then comes either `]` or `,`.
+            // After `["a"` comes either `,` or `]`, and nothing else in the range from the one to
+            // what follows the other.
             let whole = partition_text(values)?;
             let begun = &whole[..whole.len() - 1];
-            sql.push(" AND (partition = ");
-            sql.bind(whole.clone());
-            sql.push(" OR (partition >= ");
+            sql.push(" AND partition >= ");
             sql.bind(format!("{begun},"));
             sql.push(" AND partition < ");
-            sql.bind(format!("{begun}-"));
-            sql.push("))");
+            sql.bind(format!("{begun}^"));
         }
     }
     Ok(())
@@ -246,5 +259,46 @@ fn sql_number(number: &Number) -> PortResult<SqlValue> {
         (Some(integer), _) => Ok(SqlValue::Integer(integer)),
         (None, Some(real)) => Ok(SqlValue::Real(real)),
         (None, None) => Err(PortError::invalid("a number beyond 64 bits")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::{Connection, params_from_iter};
+
+    use super::super::schema;
+    use super::*;
+    use crate::ports::documents::{Container, PartitionKey};
+
+    static ONE: Container = Container { name: "one", partition_key: &["a", "b"], default_ttl: None };
+
+    fn plan(scope: &Scope<'_>, query: &Query) -> String {
+        let conn = Connection::open_in_memory().unwrap();
+        schema::prepare(&conn, &[&ONE]).unwrap();
+        let listing = Listing::new("one", scope, query, Now(chrono::DateTime::UNIX_EPOCH)).unwrap();
+        let mut explain = conn.prepare(&format!("EXPLAIN QUERY PLAN {}", listing.sql)).unwrap();
+        let steps = explain.query_map(params_from_iter(&listing.values), |row| row.get::<_, String>(3)).unwrap();
+        steps.map(Result::unwrap).collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn a_page_by_id_walks_along_the_index() {
+        let partition = PartitionKey::of(["t", "u"]);
+        let scope = Scope::Partition(&partition);
+        let first = Query::default();
+        assert_eq!(plan(&scope, &first), "SEARCH documents USING INDEX documents_by_id (container=? AND partition=?)");
+        let position = Position { rank: 0, value: SortValue::Integer(0), id: "a".into(), partition: String::new() };
+        let name = format!("one {scope:?} {:?} {:?}", first.filters, first.order);
+        let next = Query { continuation: Some(token::encode(&name, &position).unwrap()), ..first };
+        assert_eq!(
+            plan(&scope, &next),
+            "SEARCH documents USING INDEX documents_by_id (container=? AND partition=? AND id>?)"
+        );
+    }
+
+    #[test]
+    fn a_prefix_looks_at_its_own_partitions_only() {
+        let plan = plan(&Scope::Prefix(&["t".to_owned()]), &Query::default());
+        assert!(plan.contains("documents_by_id (container=? AND partition>? AND partition<?)"), "{plan}");
     }
 }

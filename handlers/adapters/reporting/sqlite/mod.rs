@@ -17,8 +17,9 @@ use crate::ports::{PortError, PortResult};
 
 /// [`ReportingDb`] in a file. Dropping it finishes the writes that wait.
 pub struct SqliteReporting {
-    writer: Writer,
+    // Dropped before the writer, whose connection, the last to close, clears the log away.
     readers: Readers,
+    writer: Writer,
 }
 
 impl SqliteReporting {
@@ -29,7 +30,7 @@ impl SqliteReporting {
     /// [`crate::ports::PortErrorKind::Corrupt`] when it is not a database.
     pub fn open(path: &Path) -> PortResult<Self> {
         let writer = Writer::start(open_for_writing(path)?, "reporting")?;
-        Ok(Self { writer, readers: Readers::new(path) })
+        Ok(Self { readers: Readers::new(path), writer })
     }
 }
 
