@@ -18,8 +18,7 @@ pub static CATALOGUE: Container =
     Container { name: "catalogue", partition_key: &["tenantId", "kind"], default_ttl: None };
 
 /// Quantities and reservations by product.
-pub static STOCK: Container =
-    Container { name: "stock", partition_key: &["tenantId", "productId"], default_ttl: None };
+pub static STOCK: Container = Container { name: "stock", partition_key: &["tenantId", "productId"], default_ttl: None };
 
 /// Client analytics events.
 pub static EVENTS: Container =
@@ -30,8 +29,7 @@ pub static DEAD_LETTERS: Container =
     Container { name: "deadletters", partition_key: &["tenantId", "day"], default_ttl: Some(30 * DAY) };
 
 /// Every document container.
-pub static DOCUMENT_CONTAINERS: [&Container; 6] =
-    [&CUSTOMERS, &DIRECTORY, &CATALOGUE, &STOCK, &EVENTS, &DEAD_LETTERS];
+pub static DOCUMENT_CONTAINERS: [&Container; 6] = [&CUSTOMERS, &DIRECTORY, &CATALOGUE, &STOCK, &EVENTS, &DEAD_LETTERS];
 
 /// Recordings as they were uploaded.
 pub const VOICE_UPLOADS: &str = "voice-uploads";

@@ -64,9 +64,7 @@ impl Access {
             (Self::Anyone, _) | (Self::SignedIn, Caller::Known(_)) => Ok(()),
             (_, Caller::Anonymous { .. }) => Err(Error::new(Code::NotAuthenticated, "Sign in first.")),
             (Self::Roles(roles), Caller::Known(principal)) if roles.contains(&principal.role) => Ok(()),
-            (Self::Roles(_), Caller::Known(_)) => {
-                Err(Error::new(Code::NotPermitted, "Your account may not do this."))
-            }
+            (Self::Roles(_), Caller::Known(_)) => Err(Error::new(Code::NotPermitted, "Your account may not do this.")),
         }
     }
 }
@@ -199,7 +197,13 @@ pub const DEFAULT_BODY_LIMIT: usize = 64 * 1024;
 impl Function {
     /// A function that answers `method` on `/api/{route}`; for everybody unless [`HttpRow::access`] says
     /// otherwise.
-    pub fn http<F, Fut>(name: &'static str, service: Service, method: Method, route: &'static str, handler: F) -> HttpRow
+    pub fn http<F, Fut>(
+        name: &'static str,
+        service: Service,
+        method: Method,
+        route: &'static str,
+        handler: F,
+    ) -> HttpRow
     where
         F: Fn(AppState, Request) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Response>> + Send + 'static,

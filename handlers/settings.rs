@@ -128,10 +128,7 @@ impl Settings {
 }
 
 /// Refuses production on embedded adapters, and adapters that this build does not have.
-fn check_adapters<'a>(
-    environment: Environment,
-    get: &impl Fn(&str) -> Option<&'a str>,
-) -> Result<(), SettingError> {
+fn check_adapters<'a>(environment: Environment, get: &impl Fn(&str) -> Option<&'a str>) -> Result<(), SettingError> {
     for (name, port) in CLOUD_ADAPTERS {
         match get(name) {
             Some(_) => {

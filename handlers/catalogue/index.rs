@@ -49,17 +49,16 @@ impl CatalogueIndex {
         tenant: &TenantId,
         read: impl Future<Output = Result<Snapshot>>,
     ) -> Result<Arc<Snapshot>> {
-        self.snapshots
-            .try_get_with_by_ref(tenant, async { read.await.map(Arc::new) })
-            .await
-            .map_err(|error: Arc<Error>| {
+        self.snapshots.try_get_with_by_ref(tenant, async { read.await.map(Arc::new) }).await.map_err(
+            |error: Arc<Error>| {
                 let copy = Error::new(error.code(), error.detail().to_owned());
                 let copy = match error.retry_after() {
                     Some(delay) => copy.with_retry_after(delay),
                     None => copy,
                 };
                 copy.with_source(error.chain())
-            })
+            },
+        )
     }
 
     /// Forgets a tenant's snapshot: its catalogue changed.

@@ -117,7 +117,11 @@ mod tests {
     #[test]
     fn documents_are_an_array_in_a_string_in_a_string() {
         let documents_json = json!([{ "id": "1" }, { "id": "2" }]).to_string();
-        for data in [json!(serde_json::to_string(&documents_json).unwrap()), json!(documents_json), json!([{ "id": "1" }, { "id": "2" }])] {
+        for data in [
+            json!(serde_json::to_string(&documents_json).unwrap()),
+            json!(documents_json),
+            json!([{ "id": "1" }, { "id": "2" }]),
+        ] {
             assert_eq!(documents(&payload(json!({ "documents": data }))).unwrap().documents.len(), 2);
         }
         for wrong in [json!("nonsense"), json!(5), json!(["text"]), json!("[1]")] {

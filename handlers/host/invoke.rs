@@ -47,9 +47,7 @@ pub async fn answer(state: &AppState, registry: &Registry, method: &Method, path
 async fn invoke(state: &AppState, function: &Function, payload: &[u8]) -> Result<Outcome> {
     let run = async {
         match &function.trigger {
-            Trigger::Blob { handler, .. } => {
-                handler(state.clone(), envelope::blob(payload).map_err(unreadable)?).await
-            }
+            Trigger::Blob { handler, .. } => handler(state.clone(), envelope::blob(payload).map_err(unreadable)?).await,
             Trigger::Timer { handler, .. } => {
                 handler(state.clone(), envelope::timer(payload).map_err(unreadable)?).await
             }

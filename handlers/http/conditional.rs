@@ -34,7 +34,9 @@ pub fn if_match(request: &Request) -> Result<Condition> {
     let Some(value) = request.headers.get(IF_MATCH) else { return Ok(Condition::None) };
     match value.to_str().map(str::trim) {
         Ok("*") => Ok(Condition::None),
-        Ok(tag) if tag.len() > 2 && tag.starts_with('"') && tag.ends_with('"') && !tag[1..tag.len() - 1].contains('"') => {
+        Ok(tag)
+            if tag.len() > 2 && tag.starts_with('"') && tag.ends_with('"') && !tag[1..tag.len() - 1].contains('"') =>
+        {
             Ok(Condition::IfMatch(ETag(tag[1..tag.len() - 1].to_owned())))
         }
         _ => Err(Error::field("If-Match", "expected one entity tag in quotes, as a response gave it, or *")),
@@ -50,8 +52,7 @@ pub fn not_modified(method: &Method, request: &HeaderMap, response: Response) ->
     let (Some(etag), Some(known)) = (response.headers().get(ETAG), request.get(IF_NONE_MATCH)) else { return response };
     let (Ok(etag), Ok(known)) = (etag.to_str(), known.to_str()) else { return response };
     // RFC 9110 §13.1.2: the comparison is weak, and the CDN may have weakened our tag.
-    let matches =
-        known.trim() == "*" || known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag);
+    let matches = known.trim() == "*" || known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag);
     if !matches {
         return response;
     }

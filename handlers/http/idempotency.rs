@@ -12,7 +12,6 @@ use std::time::Duration;
 use aws_lc_rs::digest::{self, SHA256};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use http::{HeaderName, HeaderValue, StatusCode};
@@ -44,8 +43,9 @@ struct Record {
     answer: Option<StoredAnswer>,
 }
 
+/// An answer in the form in which it is kept.
 #[derive(Serialize, Deserialize)]
-struct StoredAnswer {
+pub struct StoredAnswer {
     status: u16,
     headers: BTreeMap<String, String>,
     /// Base64 of the body.
@@ -140,18 +140,12 @@ impl Idempotency {
         }
     }
 
-    /// Keeps the answer under the claimed key, or frees the key when the answer is a failure of ours
-    /// or the caller may mend the request.
-    pub async fn finish(&self, claim: Claim, response: &Response) -> Result<()> {
+    /// Keeps the answer under the claimed key, or frees the key when there is none to keep: the caller
+    /// may mend the request, and we our failure.
+    pub async fn finish(&self, claim: Claim, answer: Option<StoredAnswer>) -> Result<()> {
+        let Some(kept) = answer else { return self.abandon(claim).await };
         let id = claim.record.id.clone();
         let condition = Condition::IfMatch(claim.record.etag.clone());
-        let kept = match (response.status().is_success(), response.body()) {
-            (true, Body::Full(body)) if body.len() <= MAX_ANSWER_BYTES => StoredAnswer::of(response, body),
-            _ => {
-                self.documents.delete(&CUSTOMERS, &claim.partition, &id, condition).await?;
-                return Ok(());
-            }
-        };
         let mut record: Record = claim.record.read()?;
         record.answer = Some(kept);
         let document = NewDocument::new(id, &record)?.with_ttl(Ttl::Seconds(KEEP));
@@ -168,12 +162,17 @@ impl Idempotency {
 }
 
 impl StoredAnswer {
-    fn of(response: &Response, body: &Bytes) -> Self {
+    /// The form of an answer that is to be kept: a success whose body is not streamed.
+    pub fn of(response: &Response) -> Option<Self> {
+        let body = match response.body() {
+            Body::Full(body) if response.status().is_success() && body.len() <= MAX_ANSWER_BYTES => body,
+            _ => return None,
+        };
         let headers = KEPT_HEADERS
             .iter()
             .filter_map(|name| Some((name.to_string(), response.headers().get(name)?.to_str().ok()?.to_owned())))
             .collect();
-        Self { status: response.status().as_u16(), headers, body: STANDARD.encode(body) }
+        Some(Self { status: response.status().as_u16(), headers, body: STANDARD.encode(body) })
     }
 
     fn response(self) -> Result<Response> {

@@ -119,9 +119,8 @@ impl SigningKeys {
         // Times are compared below with the clock of the application, which tests can move.
         validation.validate_exp = false;
         validation.validate_nbf = false;
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation)
-            .map_err(|_| TokenError::Invalid)?
-            .claims;
+        let claims =
+            jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation).map_err(|_| TokenError::Invalid)?.claims;
         let leeway = Self::LEEWAY_SECONDS as i64;
         if claims.exp + leeway <= now.timestamp() {
             return Err(TokenError::Expired);

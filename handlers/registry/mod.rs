@@ -72,9 +72,7 @@ impl Registry {
         rows.sort_by_key(|(name, _)| name.to_ascii_lowercase());
         for (position, (name, earlier)) in rows.iter().enumerate() {
             for (later_name, later) in &rows[position + 1..] {
-                if earlier.method == later.method
-                    && earlier.route != later.route
-                    && covers(earlier.route, later.route)
+                if earlier.method == later.method && earlier.route != later.route && covers(earlier.route, later.route)
                 {
                     return Err(RegistryError::Route {
                         name: (*name).into(),

@@ -9,9 +9,14 @@ use super::{Registry, RegistryError};
 #[derive(Debug, PartialEq, Eq)]
 pub enum Match {
     /// The function at this position of the registry, and the values of its route's parameters.
-    Function { index: usize, params: Vec<(String, String)> },
+    Function {
+        index: usize,
+        params: Vec<(String, String)>,
+    },
     /// The path exists, but not with this method; these are its methods, with `HEAD` and `OPTIONS`.
-    Method { allowed: String },
+    Method {
+        allowed: String,
+    },
     None,
 }
 
@@ -32,7 +37,10 @@ impl RouteTable {
             let problem = |problem: String| RegistryError::Route { name: function.name.into(), problem };
             // The host keeps these for itself (ScriptHost's reserved routes).
             if http.route.starts_with("admin") || http.route.starts_with("runtime") || http.route.starts_with('/') {
-                return Err(problem(format!("the route {} is reserved by the host or begins with a slash", http.route)));
+                return Err(problem(format!(
+                    "the route {} is reserved by the host or begins with a slash",
+                    http.route
+                )));
             }
             let methods = rows.entry(format!("/{}", http.route)).or_default();
             if methods.insert(http.method.clone(), index).is_some() {
@@ -41,10 +49,9 @@ impl RouteTable {
         }
         let mut paths = matchit::Router::new();
         for (path, methods) in rows {
-            paths.insert(path.clone(), methods).map_err(|error| RegistryError::Route {
-                name: path,
-                problem: error.to_string(),
-            })?;
+            paths
+                .insert(path.clone(), methods)
+                .map_err(|error| RegistryError::Route { name: path, problem: error.to_string() })?;
         }
         Ok(Self { paths })
     }

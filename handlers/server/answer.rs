@@ -2,6 +2,8 @@ use std::convert::Infallible;
 
 use futures_util::TryStreamExt;
 use http::header::{CONTENT_TYPE, HeaderValue};
+use sync_wrapper::SyncStream;
+use warp::Reply;
 
 use crate::error::{Code, Error};
 use crate::http::{Body, Response, problem};
@@ -12,7 +14,9 @@ pub fn into_warp(response: Response) -> warp::reply::Response {
     let (parts, body) = response.into_parts();
     let mut reply = match body {
         Body::Full(bytes) => warp::reply::Response::new(bytes.into()),
-        Body::Stream(stream) => warp::reply::stream(stream.map_err(|error| Box::new(error) as BoxError)).into_response(),
+        Body::Stream(stream) => {
+            warp::reply::stream(SyncStream::new(stream.map_err(|error| Box::new(error) as BoxError))).into_response()
+        }
     };
     *reply.status_mut() = parts.status;
     *reply.headers_mut() = parts.headers;
@@ -20,8 +24,6 @@ pub fn into_warp(response: Response) -> warp::reply::Response {
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-use warp::Reply;
 
 /// What answers the host's probe.
 pub fn welcome() -> Response {
@@ -34,8 +36,11 @@ pub fn welcome() -> Response {
 
 /// The problem document for what warp itself rejects. The one filter rejects nothing, so this is the
 /// net under it.
-pub async fn rejection(rejection: warp::Rejection) -> Result<(warp::reply::Response,), Infallible> {
-    use warp::reject::{InvalidHeader, InvalidQuery, LengthRequired, MethodNotAllowed, MissingHeader, PayloadTooLarge, UnsupportedMediaType};
+pub async fn rejection(rejection: warp::Rejection) -> Result<warp::reply::Response, Infallible> {
+    use warp::reject::{
+        InvalidHeader, InvalidQuery, LengthRequired, MethodNotAllowed, MissingHeader, PayloadTooLarge,
+        UnsupportedMediaType,
+    };
     let error = if rejection.is_not_found() {
         Error::not_found("There is nothing under this address.")
     } else if rejection.find::<MethodNotAllowed>().is_some() {
@@ -55,5 +60,5 @@ pub async fn rejection(rejection: warp::Rejection) -> Result<(warp::reply::Respo
     };
     let request_id = RequestId::generate();
     tracing::warn!(request_id = %request_id, rejection = ?rejection, "request rejected before its function");
-    Ok((into_warp(problem::response(&error, request_id.as_str(), "")),))
+    Ok(into_warp(problem::response(&error, request_id.as_str(), "")))
 }

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::{Incoming, body};
 use crate::adapters::blobs::DirectoryBlobs;
-use crate::adapters::blobs::directory::Right;
+use crate::adapters::blobs::directory::signing::Right;
 use crate::adapters::blobs::rules::limited;
 use crate::error::{Code, Error, Result};
 use crate::http::cors::Cors;
@@ -83,7 +83,7 @@ where
         Some("block") => {
             let id = parameter("blockid").ok_or_else(|| Error::field("blockid", "expected the id of the block"))?;
             let content = limited(body::all(incoming.body), max_bytes);
-            blobs.stage_block(blob, id, content, grant.max_bytes).await.map_err(explain)?;
+            blobs.stage_block(blob, id, content, max_bytes).await.map_err(explain)?;
             created(None)
         }
         Some("blocklist") => {
@@ -106,10 +106,16 @@ fn created(etag: Option<&str>) -> Result<Response> {
     Ok(response)
 }
 
-async fn download(blobs: &Arc<DirectoryBlobs>, blob: &BlobName, method: &Method, headers: &HeaderMap) -> Result<Response> {
+async fn download(
+    blobs: &Arc<DirectoryBlobs>,
+    blob: &BlobName,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Response> {
     let missing = || Error::not_found("There is no such blob.");
     let properties = blobs.properties(blob).await?.ok_or_else(missing)?;
-    let range = headers.get(RANGE).and_then(|value| value.to_str().ok()).and_then(|text| byte_range(text, properties.size));
+    let range =
+        headers.get(RANGE).and_then(|value| value.to_str().ok()).and_then(|text| byte_range(text, properties.size));
     let content = blobs.get(blob, range.clone()).await.map_err(explain)?.ok_or_else(missing)?;
     let stream: ByteStream =
         if *method == Method::HEAD { Box::pin(futures_util::stream::empty()) } else { content.stream };
@@ -157,7 +163,12 @@ fn block_ids(list: &[u8]) -> Result<Vec<String>> {
     if root.tag_name().name() != "BlockList" {
         return Err(malformed());
     }
-    Ok(root.children().filter(|node| node.is_element()).filter_map(|node| node.text()).map(|id| id.trim().to_owned()).collect())
+    Ok(root
+        .children()
+        .filter(|node| node.is_element())
+        .filter_map(|node| node.text())
+        .map(|id| id.trim().to_owned())
+        .collect())
 }
 
 fn explain(error: PortError) -> Error {

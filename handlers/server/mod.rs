@@ -10,7 +10,6 @@ mod pipeline;
 
 pub use listener::{Listener, ListenerError};
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -48,11 +47,7 @@ pub struct Server {
 impl Server {
     /// # Errors
     /// Those of the route table.
-    pub fn new(
-        state: AppState,
-        registry: Arc<Registry>,
-        mode: Mode,
-    ) -> Result<Self, crate::registry::RegistryError> {
+    pub fn new(state: AppState, registry: Arc<Registry>, mode: Mode) -> Result<Self, crate::registry::RegistryError> {
         let routes = RouteTable::new(&registry)?;
         let cors = Cors { origins: state.settings.cors_origins.clone() };
         Ok(Self { state, registry, mode, routes, cors })
@@ -76,7 +71,6 @@ impl Server {
             )
             .recover(answer::rejection)
             .unify()
-            .map(|reply: warp::reply::Response| reply)
             .boxed()
     }
 
@@ -91,7 +85,14 @@ impl Server {
         }
         match &self.mode {
             Mode::FunctionsHost if !incoming.path.starts_with("/api/") => {
-                let reply = host::invoke::answer(&self.state, &self.registry, &incoming.method, &incoming.path, body::all(incoming.body)).await;
+                let reply = host::invoke::answer(
+                    &self.state,
+                    &self.registry,
+                    &incoming.method,
+                    &incoming.path,
+                    body::all(incoming.body),
+                )
+                .await;
                 answer::into_warp(reply)
             }
             Mode::Standalone { blobs } if incoming.path.starts_with("/blobs/") => {
@@ -115,6 +116,3 @@ pub(crate) struct Incoming<S> {
     peer: Option<Peer>,
     body: S,
 }
-
-/// Warp's filters can be served by hyper when nothing is rejected any more.
-pub(crate) type Never = Infallible;

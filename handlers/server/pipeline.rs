@@ -12,7 +12,7 @@ use tracing::Instrument;
 use super::{Incoming, Server, body};
 use crate::error::{Code, Error, Result};
 use crate::function::{Function, HttpTrigger};
-use crate::http::idempotency::{Decision, Idempotency};
+use crate::http::idempotency::{Decision, Idempotency, StoredAnswer};
 use crate::http::{Body, Client, Request, Response, conditional, problem};
 use crate::identity::Caller;
 use crate::registry::Match;
@@ -39,8 +39,12 @@ where
     let span = tracing::info_span!("request", request_id = %request_id, function = name, method = %method);
     let mut response = async {
         let outcome = match (function, matched) {
-            (Some(function), Match::Function { params, .. }) => run(server, function, params, incoming, &request_id).await,
-            (_, Match::Method { allowed }) if method == Method::OPTIONS => Ok(server.cors.preflight(&headers, &allowed)),
+            (Some(function), Match::Function { params, .. }) => {
+                run(server, function, params, incoming, &request_id).await
+            }
+            (_, Match::Method { allowed }) if method == Method::OPTIONS => {
+                Ok(server.cors.preflight(&headers, &allowed))
+            }
             (_, Match::Method { allowed }) => Ok(method_not_allowed(&allowed, &request_id, &path)),
             _ => Err(Error::not_found("There is nothing under this address.")),
         };
@@ -66,7 +70,11 @@ where
         out.insert("server-timing", timing);
     }
     span.in_scope(|| {
-        tracing::info!(status = response.status().as_u16(), duration_ms = elapsed.as_millis() as u64, "request answered");
+        tracing::info!(
+            status = response.status().as_u16(),
+            duration_ms = elapsed.as_millis() as u64,
+            "request answered"
+        );
     });
     response
 }
@@ -86,7 +94,8 @@ where
     let caller = caller(server, &incoming.headers)?;
     http.access.check(&caller)?;
     check_accept(http, &incoming.headers)?;
-    let declared = incoming.headers.get(http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let declared =
+        incoming.headers.get(http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if declared.is_some_and(|length: u64| length > http.body_limit as u64) {
         return Err(body::too_large(http.body_limit));
     }
@@ -109,7 +118,13 @@ where
 }
 
 /// Runs a function under an idempotency key.
-async fn once(server: &Server, function: &Function, http: &HttpTrigger, request: Request, key: &str) -> Result<Response> {
+async fn once(
+    server: &Server,
+    function: &Function,
+    http: &HttpTrigger,
+    request: Request,
+    key: &str,
+) -> Result<Response> {
     let idempotency = server.state.idempotency();
     let claim = match idempotency.begin(function.name, key, &request).await? {
         Decision::Replay(response) => return Ok(response),
@@ -117,7 +132,8 @@ async fn once(server: &Server, function: &Function, http: &HttpTrigger, request:
     };
     match call(server, http, request).await {
         Ok(response) => {
-            idempotency.finish(claim, &response).await?;
+            let kept = StoredAnswer::of(&response);
+            idempotency.finish(claim, kept).await?;
             Ok(response)
         }
         Err(error) => {
@@ -166,7 +182,8 @@ fn caller(server: &Server, headers: &HeaderMap) -> Result<Caller> {
 /// Refuses a caller that takes none of the forms the function can answer in.
 fn check_accept(http: &HttpTrigger, headers: &HeaderMap) -> Result<()> {
     let Some(accept) = headers.get(ACCEPT).and_then(|value| value.to_str().ok()) else { return Ok(()) };
-    let forms: Vec<&str> = http.operation.answers.iter().filter_map(|answer| Some(answer.content.as_ref()?.media_type)).collect();
+    let forms: Vec<&str> =
+        http.operation.answers.iter().filter_map(|answer| Some(answer.content.as_ref()?.media_type)).collect();
     if forms.is_empty() || forms.iter().any(|form| accepts(accept, form)) {
         return Ok(());
     }
@@ -180,7 +197,8 @@ fn accepts(accept: &str, media_type: &str) -> bool {
     accept.split(',').any(|range| {
         let mut parts = range.split(';').map(str::trim);
         let name = parts.next().unwrap_or_default().to_ascii_lowercase();
-        let refused = parts.any(|parameter| matches!(parameter.strip_prefix("q="), Some(weight) if weight.parse() == Ok(0.0)));
+        let refused =
+            parts.any(|parameter| matches!(parameter.strip_prefix("q="), Some(weight) if weight.parse() == Ok(0.0)));
         !refused && (name == "*/*" || name == essence || name.strip_suffix("/*") == Some(major))
     })
 }
@@ -212,7 +230,8 @@ fn request_id(headers: &HeaderMap) -> String {
         .get("x-request-id")
         .and_then(|value| value.to_str().ok())
         .filter(|id| {
-            (1..=64).contains(&id.len()) && id.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.'))
+            (1..=64).contains(&id.len())
+                && id.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.'))
         })
         .map_or_else(|| RequestId::generate().to_string(), str::to_owned)
 }

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 
 use super::lexicon::{Entry, LEXICON};
-use super::normalise::tokens;
 use super::reply::number_words;
 
 /// How many search sentences are drawn from all combinations.
@@ -314,6 +313,7 @@ fn searches() -> impl Iterator<Item = String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::normalise::tokens;
     use super::*;
     use crate::understanding::{Context, Intent, understand};
 

@@ -1,1 +1,5 @@
 //! Adapters of [`crate::ports::speech`].
+
+pub mod local;
+
+pub use local::LocalSpeech;

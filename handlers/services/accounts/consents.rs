@@ -29,7 +29,10 @@ pub fn functions() -> Vec<Function> {
             .access(Access::SignedIn)
             .idempotent()
             .summary("Gives or withdraws a consent; every change is kept.")
-            .takes::<ConsentRequest>("application/json", json!({ "purpose": "voiceStorage", "granted": true, "version": "1.0" }))
+            .takes::<ConsentRequest>(
+                "application/json",
+                json!({ "purpose": "voiceStorage", "granted": true, "version": "1.0" }),
+            )
             .answers::<ConsentList>(StatusCode::CREATED, "The present state of all consents.", example())
             .fails(&[Code::PreconditionFailed])
             .into(),

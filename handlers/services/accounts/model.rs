@@ -100,7 +100,10 @@ mod tests {
         let tenant = TenantId::pravis();
         let claim = |text: &str| Email::parse(text).unwrap().claim_id(&tenant);
         assert_eq!(claim(" Lakshmi@Example.IN "), claim("lakshmi@example.in"));
-        assert_ne!(claim("lakshmi@example.in"), Email::parse("lakshmi@example.in").unwrap().claim_id(&"other".parse().unwrap()));
+        assert_ne!(
+            claim("lakshmi@example.in"),
+            Email::parse("lakshmi@example.in").unwrap().claim_id(&"other".parse().unwrap())
+        );
         for bad in ["", "lakshmi", "@example.in", "a b@example.in", &format!("{}@example.in", "x".repeat(250))] {
             assert!(Email::parse(bad).is_err(), "{bad}");
         }

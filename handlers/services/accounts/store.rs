@@ -29,7 +29,11 @@ pub async fn user(state: &AppState, tenant: &TenantId, id: &UserId) -> Result<Op
     Ok(user_document(state, tenant, id).await?.map(|(user, _)| user))
 }
 
-pub(super) async fn user_document(state: &AppState, tenant: &TenantId, id: &UserId) -> Result<Option<(User, Document)>> {
+pub(super) async fn user_document(
+    state: &AppState,
+    tenant: &TenantId,
+    id: &UserId,
+) -> Result<Option<(User, Document)>> {
     let found = state.documents.read(&CUSTOMERS, &customer(tenant, id.as_str()), id.as_str()).await?;
     found.map(|document| Ok((document.read()?, document))).transpose()
 }

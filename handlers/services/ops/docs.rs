@@ -52,7 +52,9 @@ async fn page(_state: AppState, _request: Request) -> Result<Response> {
     let mut response = part("index.html")?;
     // The page names its parts relative to `docs/`, but is itself at `docs`.
     if let Body::Full(page) = response.body() {
-        let text = String::from_utf8_lossy(page).replace("\"./", "\"docs/").replace("href=\"index.css\"", "href=\"docs/index.css\"");
+        let text = String::from_utf8_lossy(page)
+            .replace("\"./", "\"docs/")
+            .replace("href=\"index.css\"", "href=\"docs/index.css\"");
         *response.body_mut() = Body::Full(text.into());
     }
     Ok(response)

@@ -120,7 +120,11 @@ async fn probe(otherwise: State, work: impl Future<Output = PortResult<()>>) -> 
         Ok(()) => Component { status: State::Healthy, latency_ms, detail: None },
         Err(error) => {
             tracing::warn!(%error, "a component does not work");
-            Component { status: otherwise, latency_ms, detail: Some("does not answer as it should; see the log".into()) }
+            Component {
+                status: otherwise,
+                latency_ms,
+                detail: Some("does not answer as it should; see the log".into()),
+            }
         }
     }
 }
@@ -141,6 +145,12 @@ async fn cache(state: &AppState) -> PortResult<()> {
 async fn reporting(state: &AppState) -> PortResult<()> {
     use crate::ports::reporting::{Projection, Select};
     let Some(&table) = crate::services::analytics::TABLES.first() else { return Ok(()) };
-    let select = Select { table, projections: vec![Projection::Column(table.key[0])], filters: Vec::new(), order: Vec::new(), limit: 1 };
+    let select = Select {
+        table,
+        projections: vec![Projection::Column(table.key[0])],
+        filters: Vec::new(),
+        order: Vec::new(),
+        limit: 1,
+    };
     state.reporting.select(select).await.map(|_| ())
 }

@@ -10,8 +10,8 @@ use super::{ProductView, snapshot};
 use crate::catalogue::{Facets, Product, ProductFilter, Search};
 use crate::error::{Code, Error, Result};
 use crate::function::{Function, Service};
-use crate::http::{Request, Response, cursor_from, cursor_of, json};
 use crate::http::conditional::with_content_etag;
+use crate::http::{Request, Response, cursor_from, cursor_of, json};
 use crate::ports::Continuation;
 use crate::state::AppState;
 use crate::types::{Language, Paise, ProductId};
@@ -293,7 +293,9 @@ fn language(request: &Request, parameter: Option<&str>) -> Result<Language> {
 
 /// An answer that every shopper of the boutique gets alike.
 fn public(mut response: Response) -> Result<Response> {
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=30, stale-while-revalidate=60"));
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=30, stale-while-revalidate=60"));
     response.headers_mut().append(VARY, HeaderValue::from_static("Accept-Language, Authorization"));
     Ok(with_content_etag(response))
 }

@@ -61,7 +61,8 @@ pub async fn seed(documents: &dyn DocumentStore, tenant: &TenantId) -> Result<us
     }
     let categories = seed::categories().map_err(Error::internal)?.into_iter().map(|category| {
         let id = category.id.clone();
-        let stored = Category { id: category.id, name: category.name, group: category.group, position: category.position };
+        let stored =
+            Category { id: category.id, name: category.name, group: category.group, position: category.position };
         (id, stored)
     });
     write(documents, tenant, CATEGORY, categories).await?;
@@ -86,9 +87,8 @@ async fn write<T: Serialize>(
     items: impl Iterator<Item = (String, T)>,
 ) -> Result<()> {
     let partition = PartitionKey::of([tenant.as_str(), kind]);
-    let operations: Vec<Operation> = items
-        .map(|(id, item)| Ok(Operation::Upsert(NewDocument::new(id, &item)?)))
-        .collect::<Result<_>>()?;
+    let operations: Vec<Operation> =
+        items.map(|(id, item)| Ok(Operation::Upsert(NewDocument::new(id, &item)?))).collect::<Result<_>>()?;
     for batch in operations.chunks(BATCH) {
         documents.batch(&CATALOGUE, &partition, batch.to_vec()).await.map_err(|error| Error::from(error.error))?;
     }

@@ -27,7 +27,11 @@ pub fn functions() -> Vec<Function> {
             .access(Access::SignedIn)
             .summary("Lists the caller's exchanges with Ask Pravi, the newest first.")
             .query::<ListQuery>()
-            .answers::<HistoryList>(StatusCode::OK, "A page of exchanges; what was said only with consent.", json!({ "items": [], "next": null }))
+            .answers::<HistoryList>(
+                StatusCode::OK,
+                "A page of exchanges; what was said only with consent.",
+                json!({ "items": [], "next": null }),
+            )
             .into(),
         Function::http("VoiceHistoryClear", Service::Voice, Method::DELETE, "v1/voice/history", clear)
             .access(Access::SignedIn)
@@ -96,7 +100,8 @@ async fn list(state: AppState, request: Request) -> Result<Response> {
         continuation: paging.continuation()?,
     };
     let partition = own_partition(&request)?;
-    let page = state.documents.query(&CUSTOMERS, Scope::Partition(&partition), query).await.map_err(ListQuery::explain)?;
+    let page =
+        state.documents.query(&CUSTOMERS, Scope::Partition(&partition), query).await.map_err(ListQuery::explain)?;
     let mut items = Vec::with_capacity(page.items.len());
     for document in &page.items {
         let interaction: Interaction = document.read()?;
@@ -154,7 +159,8 @@ async fn ids(state: &AppState, partition: &PartitionKey, kind: &str) -> Result<V
     let mut ids = Vec::new();
     let mut continuation = None;
     loop {
-        let query = Query { filters: vec![Filter::Equal("kind", json!(kind))], limit: PAGE, continuation, ..Query::default() };
+        let query =
+            Query { filters: vec![Filter::Equal("kind", json!(kind))], limit: PAGE, continuation, ..Query::default() };
         let page = state.documents.query(&CUSTOMERS, Scope::Partition(partition), query).await?;
         ids.extend(page.items.into_iter().map(|document| document.id));
         continuation = page.next;

@@ -121,16 +121,23 @@ async fn listen(state: &AppState, ticket: &Ticket, sample: &mut Sample) -> Resul
         .await?
         .is_some_and(|user| user.active && user.consents_to(Purpose::VoiceStorage));
     if consent {
-        let options = PutOptions { content_type: Some(crate::audio::rendition::MEDIA_TYPE.into()), ..PutOptions::default() };
+        let options =
+            PutOptions { content_type: Some(crate::audio::rendition::MEDIA_TYPE.into()), ..PutOptions::default() };
         state.blobs.put(&ticket.rendition(), whole(rendition), options).await?;
     }
     let answer = match &recognition.transcript {
-        Some(transcript) => Some(answers::answer(state, &ticket.tenant_id, transcript, &sample.context, sample.language).await?),
+        Some(transcript) => {
+            Some(answers::answer(state, &ticket.tenant_id, transcript, &sample.context, sample.language).await?)
+        }
         None => None,
     };
-    let interaction = answer.as_ref().map(|answer| interaction(state, sample, &recognition, answer, measurements.duration_ms, consent)).transpose()?;
+    let interaction = answer
+        .as_ref()
+        .map(|answer| interaction(state, sample, &recognition, answer, measurements.duration_ms, consent))
+        .transpose()?;
     sample.kept = consent;
-    sample.result = answer.map(|answer| answer.for_interaction(interaction.as_ref().map(|interaction| &interaction.id), consent));
+    sample.result =
+        answer.map(|answer| answer.for_interaction(interaction.as_ref().map(|interaction| &interaction.id), consent));
     sample.measurements = Some(measurements);
     sample.quality = Some(quality);
     sample.waveform = Some(waveform);

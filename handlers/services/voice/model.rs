@@ -3,8 +3,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::audio::{Measurements, Quality, Waveform};
-use crate::ports::blobs::BlobName;
 use crate::containers::{VOICE_JOBS, VOICE_RESULTS, VOICE_UPLOADS};
+use crate::ports::blobs::BlobName;
 use crate::ports::speech::Segment;
 use crate::services::shop::answers::Answer;
 use crate::types::{InteractionId, Language, SampleId, TenantId, UserId};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::model::Recognition;
-use crate::audio::{self, Analysis, AnalyseError, Limits, Rejection, SPEECH_RATE_HZ, Source};
+use crate::audio::{self, AnalyseError, Analysis, Limits, Rejection, SPEECH_RATE_HZ, Source};
 use crate::error::{Error, Result};
 use crate::ports::PortErrorKind;
 use crate::ports::speech::Pcm;
@@ -18,7 +18,11 @@ const RECOGNITION_TIME_LIMIT: Duration = Duration::from_secs(45);
 /// # Errors
 /// The outer one when the recording cannot be read now (try again), the inner one when it cannot be
 /// used.
-pub async fn analyse(state: &AppState, source: impl Source + 'static, limits: Limits) -> Result<Result<Analysis, Rejection>> {
+pub async fn analyse(
+    state: &AppState,
+    source: impl Source + 'static,
+    limits: Limits,
+) -> Result<Result<Analysis, Rejection>> {
     let slot = state.voice_slots.clone().acquire_owned().await.map_err(Error::internal)?;
     let analysed = AppState::blocking(move || {
         let _slot = slot;

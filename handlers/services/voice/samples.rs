@@ -43,14 +43,24 @@ pub fn functions() -> Vec<Function> {
             .idempotent()
             .summary("Announces a recording and gives the address to upload it to.")
             .takes::<CreateSample>("application/json", json!({ "contentType": "audio/webm", "language": "en-IN" }))
-            .answers::<SampleCreated>(StatusCode::CREATED, "Upload with one PUT, or block by block, then complete.", created())
+            .answers::<SampleCreated>(
+                StatusCode::CREATED,
+                "Upload with one PUT, or block by block, then complete.",
+                created(),
+            )
             .into(),
-        Function::http("VoiceSamplesComplete", Service::Voice, Method::POST, "v1/voice/samples/{id}/complete", complete)
-            .access(Access::SignedIn)
-            .summary("Says that the recording is uploaded, and starts the job.")
-            .answers::<SampleView>(StatusCode::ACCEPTED, "The job is queued; follow `Operation-Location`.", sample())
-            .fails(&[Code::Conflict])
-            .into(),
+        Function::http(
+            "VoiceSamplesComplete",
+            Service::Voice,
+            Method::POST,
+            "v1/voice/samples/{id}/complete",
+            complete,
+        )
+        .access(Access::SignedIn)
+        .summary("Says that the recording is uploaded, and starts the job.")
+        .answers::<SampleView>(StatusCode::ACCEPTED, "The job is queued; follow `Operation-Location`.", sample())
+        .fails(&[Code::Conflict])
+        .into(),
         Function::http("VoiceSamplesGet", Service::Voice, Method::GET, "v1/voice/samples/{id}", get)
             .access(Access::SignedIn)
             .summary("Shows a sample and, once it is completed, its result.")
@@ -65,7 +75,11 @@ pub fn functions() -> Vec<Function> {
         Function::http("VoiceSamplesDelete", Service::Voice, Method::DELETE, "v1/voice/samples/{id}", delete)
             .access(Access::SignedIn)
             .summary("Deletes a sample with its recording.")
-            .answers::<Deleted>(StatusCode::OK, "It is gone.", json!({ "success": true, "id": "smp_01KAXQ8W0V7D3T4Z5J6N8P9R2S" }))
+            .answers::<Deleted>(
+                StatusCode::OK,
+                "It is gone.",
+                json!({ "success": true, "id": "smp_01KAXQ8W0V7D3T4Z5J6N8P9R2S" }),
+            )
             .into(),
         Function::http("VoiceSamplesWaveform", Service::Voice, Method::GET, "v1/voice/samples/{id}/waveform", waveform)
             .access(Access::SignedIn)
@@ -186,7 +200,12 @@ fn no_sample() -> Error {
 }
 
 /// A new sample that waits for its recording.
-pub(super) fn new_sample(state: &AppState, content_type: String, language: Option<Language>, context: Context) -> Sample {
+pub(super) fn new_sample(
+    state: &AppState,
+    content_type: String,
+    language: Option<Language>,
+    context: Context,
+) -> Sample {
     let now = state.clock.now();
     Sample {
         kind: Sample::KIND.into(),
@@ -219,11 +238,8 @@ async fn create(state: AppState, request: Request) -> Result<Response> {
     }
     let principal = request.principal()?;
     let sample = new_sample(&state, asked.content_type, asked.language, asked.context);
-    let ticket = Ticket {
-        tenant_id: principal.tenant.clone(),
-        user_id: principal.user.clone(),
-        sample_id: sample.id.clone(),
-    };
+    let ticket =
+        Ticket { tenant_id: principal.tenant.clone(), user_id: principal.user.clone(), sample_id: sample.id.clone() };
     let max_bytes = Limits::default().max_bytes;
     let valid_for = UPLOAD_TIME.to_std().map_err(Error::internal)?;
     let signed = state.blobs.upload_url(&ticket.upload(), &sample.content_type, max_bytes, valid_for).await?;
@@ -301,7 +317,8 @@ async fn list(state: AppState, request: Request) -> Result<Response> {
     };
     let principal = request.principal()?;
     let partition = customer(&principal.tenant, principal.user.as_str());
-    let page = state.documents.query(&CUSTOMERS, Scope::Partition(&partition), query).await.map_err(ListQuery::explain)?;
+    let page =
+        state.documents.query(&CUSTOMERS, Scope::Partition(&partition), query).await.map_err(ListQuery::explain)?;
     let items = page.items.iter().map(|document| Ok(SampleView::brief(document.read()?))).collect::<Result<_>>()?;
     Ok(no_store(json(&SampleList { items, next: cursor_of(page.next) })?))
 }

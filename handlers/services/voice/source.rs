@@ -78,7 +78,8 @@ impl Seek for BlobSource {
             SeekFrom::End(offset) => self.size.checked_add_signed(offset),
             SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
         };
-        self.position = target.ok_or_else(|| IoError::new(ErrorKind::InvalidInput, "a position before the beginning"))?;
+        self.position =
+            target.ok_or_else(|| IoError::new(ErrorKind::InvalidInput, "a position before the beginning"))?;
         Ok(self.position)
     }
 }

@@ -18,8 +18,8 @@ use crate::audio::{encode_opus, rendition, wav};
 use crate::containers::SPEECH;
 use crate::error::{Code, Error, Result};
 use crate::function::{Function, Service};
-use crate::http::{Body, Request, Response, json, stream};
 use crate::http::conditional::{with_content_etag, with_etag};
+use crate::http::{Body, Request, Response, json, stream};
 use crate::ports::blobs::{BlobName, PutOptions, whole};
 use crate::ports::speech::{EngineStatus, Pcm, Voice};
 use crate::ports::{ETag, PortErrorKind};
@@ -142,10 +142,18 @@ async fn choose(state: &AppState, id: Option<&str>, language: Option<Language>) 
     let voices = state.speech.voices().await?;
     let known = || voices.iter().map(|voice| voice.id.as_str()).collect::<Vec<_>>().join(", ");
     match id {
-        Some(id) => voices.iter().find(|voice| voice.id == id).cloned().ok_or_else(|| Error::field("voice", format!("expected one of {}", known()))),
+        Some(id) => voices
+            .iter()
+            .find(|voice| voice.id == id)
+            .cloned()
+            .ok_or_else(|| Error::field("voice", format!("expected one of {}", known()))),
         None => {
             let language = language.unwrap_or_default();
-            voices.iter().find(|voice| voice.language == language).cloned().ok_or_else(|| Error::field("language", "no voice speaks this language here"))
+            voices
+                .iter()
+                .find(|voice| voice.language == language)
+                .cloned()
+                .ok_or_else(|| Error::field("language", "no voice speaks this language here"))
         }
     }
 }
@@ -169,11 +177,14 @@ async fn read(state: &AppState, blob: &BlobName) -> Result<Option<Bytes>> {
 }
 
 async fn make(state: &AppState, text: &str, voice: &Voice, format: Format, blob: &BlobName) -> Result<Bytes> {
-    let pcm = state.speech.synthesise(text, &voice.id, SYNTHESIS_TIME_LIMIT).await.map_err(|error| match error.kind() {
-        PortErrorKind::Unavailable => Error::new(Code::Unavailable, "No speech engine is available; see voice/voices.").with_source(error),
-        PortErrorKind::InvalidRequest => Error::field("text", "there is nothing in it that can be read out"),
-        _ => error.into(),
-    })?;
+    let pcm =
+        state.speech.synthesise(text, &voice.id, SYNTHESIS_TIME_LIMIT).await.map_err(|error| match error.kind() {
+            PortErrorKind::Unavailable => {
+                Error::new(Code::Unavailable, "No speech engine is available; see voice/voices.").with_source(error)
+            }
+            PortErrorKind::InvalidRequest => Error::field("text", "there is nothing in it that can be read out"),
+            _ => error.into(),
+        })?;
     let sound = AppState::blocking(move || encode(&pcm, format)).await??;
     let options = PutOptions { content_type: Some(format.media_type().into()), ..PutOptions::default() };
     state.blobs.put(blob, whole(sound.clone()), options).await?;

@@ -53,7 +53,8 @@ pub async fn sample_replace(
     sample: &Sample,
     etag: ETag,
 ) -> PortResult<ETag> {
-    let written = documents.replace(&CUSTOMERS, &partition(ticket), document(sample)?, Condition::IfMatch(etag)).await?;
+    let written =
+        documents.replace(&CUSTOMERS, &partition(ticket), document(sample)?, Condition::IfMatch(etag)).await?;
     Ok(written.etag)
 }
 

@@ -126,14 +126,16 @@ async fn fleeting(state: &AppState, caller: &Caller, audio: Bytes, language: Opt
 
 /// Works a recording as a sample of the caller's, at once instead of by a ticket. If this process dies
 /// over it, the reconciling timer gives it one.
-async fn kept(state: &AppState, principal: &Principal, recording: Recording, language: Option<Language>) -> Result<Transcribed> {
+async fn kept(
+    state: &AppState,
+    principal: &Principal,
+    recording: Recording,
+    language: Option<Language>,
+) -> Result<Transcribed> {
     let mut sample = new_sample(state, recording.content_type, language, Default::default());
     sample.status = Status::Queued;
-    let ticket = Ticket {
-        tenant_id: principal.tenant.clone(),
-        user_id: principal.user.clone(),
-        sample_id: sample.id.clone(),
-    };
+    let ticket =
+        Ticket { tenant_id: principal.tenant.clone(), user_id: principal.user.clone(), sample_id: sample.id.clone() };
     let options = PutOptions { content_type: Some(sample.content_type.clone()), ..PutOptions::default() };
     state.blobs.put(&ticket.upload(), whole(recording.audio), options).await?;
     store::sample_create(state.documents.as_ref(), &ticket, &sample).await?;
@@ -148,7 +150,8 @@ async fn kept(state: &AppState, principal: &Principal, recording: Recording, lan
         return Err(rejected(&reason.code, &reason.detail));
     }
     let view = SampleView::of(sample, None);
-    let recognition = view.recognition.ok_or_else(|| Error::new(Code::Internal, "Something went wrong on our side."))?;
+    let recognition =
+        view.recognition.ok_or_else(|| Error::new(Code::Internal, "Something went wrong on our side."))?;
     Ok(Transcribed::of(recognition, view.measurements, view.quality, view.result, Some(view.id)))
 }
 
@@ -182,12 +185,14 @@ fn rejected(code: &str, detail: &str) -> Error {
 }
 
 async fn recording(request: &Request, save: bool) -> Result<Recording> {
-    let unsupported = || Error::new(Code::UnsupportedMediaType, "Send a form with the field audio_file, or audio as the body.");
+    let unsupported =
+        || Error::new(Code::UnsupportedMediaType, "Send a form with the field audio_file, or audio as the body.");
     let media_type = request.media_type().ok_or_else(unsupported)?;
     if media_type == "multipart/form-data" {
         return from_form(request, save).await;
     }
-    if media_type.starts_with("audio/") || media_type.starts_with("video/") || media_type == "application/octet-stream" {
+    if media_type.starts_with("audio/") || media_type.starts_with("video/") || media_type == "application/octet-stream"
+    {
         return Ok(Recording { audio: request.body.clone(), content_type: media_type, save });
     }
     Err(unsupported())
@@ -195,9 +200,8 @@ async fn recording(request: &Request, save: bool) -> Result<Recording> {
 
 /// The recording and the wish to keep it from a form (RFC 7578).
 async fn from_form(request: &Request, save: bool) -> Result<Recording> {
-    let malformed = |error: multer::Error| {
-        Error::new(Code::MalformedRequest, "The form cannot be read.").with_source(error)
-    };
+    let malformed =
+        |error: multer::Error| Error::new(Code::MalformedRequest, "The form cannot be read.").with_source(error);
     let content_type = request.header(CONTENT_TYPE.as_str()).unwrap_or_default();
     let boundary = multer::parse_boundary(content_type).map_err(malformed)?;
     let body = request.body.clone();
@@ -209,7 +213,8 @@ async fn from_form(request: &Request, save: bool) -> Result<Recording> {
     while let Some(field) = form.next_field().await.map_err(malformed)? {
         match field.name() {
             Some("audio_file") => {
-                let content_type = field.content_type().map_or("application/octet-stream".into(), |kind| kind.to_string());
+                let content_type =
+                    field.content_type().map_or("application/octet-stream".into(), |kind| kind.to_string());
                 audio = Some((field.bytes().await.map_err(malformed)?, content_type));
             }
             Some("save_audio") => save = field.text().await.map_err(malformed)?.trim() == "true",

@@ -1,0 +1,201 @@
+//! The commands of the one program.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Args, Parser, Subcommand};
+use tokio::sync::watch;
+
+use crate::app::{self, Application};
+use crate::function::Service;
+use crate::host::local::LocalHost;
+use crate::registry::{self, FileProblem, Registry};
+use crate::server::{Listener, Mode, Server};
+use crate::settings::Settings;
+
+/// Where the Functions host tells its port.
+const HOST_PORT: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
+
+/// The Pravis Boutique API: shopping by voice, as Azure Functions custom handlers.
+#[derive(Parser)]
+#[command(version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves the API (the default)
+    Serve(ServeArgs),
+    /// Writes or checks the files that the Functions host reads
+    Functions {
+        #[command(subcommand)]
+        command: FilesCommand,
+    },
+    /// Lays out a script root for `func start --script-root DIR` and for deployment
+    Stage {
+        dir: PathBuf,
+        /// Only these services, parted by commas
+        #[arg(long)]
+        services: Option<String>,
+    },
+    /// Prints the OpenAPI document
+    Openapi,
+}
+
+#[derive(Subcommand)]
+enum FilesCommand {
+    /// Writes functions/*/function.json and host.json
+    Sync,
+    /// Fails when they differ from the registry
+    Check,
+}
+
+#[derive(Args, Default)]
+struct ServeArgs {
+    /// Where to listen; under the Functions host its port is taken instead
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Where the embedded stores keep their files
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+/// Why a command failed, to be printed.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Runs a command with the variables of the process.
+///
+/// # Errors
+/// What made it fail.
+pub async fn run(cli: Cli, variables: BTreeMap<String, String>) -> Result<(), Failure> {
+    match cli.command {
+        None => serve(cli.serve, variables).await,
+        Some(Command::Serve(args)) => serve(args, variables).await,
+        Some(Command::Functions { command }) => files(command, Path::new(".")),
+        Some(Command::Stage { dir, services }) => stage(&dir, services, variables),
+        Some(Command::Openapi) => {
+            let settings = Settings::from_variables(&variables)?;
+            let registry = Registry::of(&settings.services)?;
+            print(&registry::openapi(&registry, &settings.public_url).to_pretty_json()?)
+        }
+    }
+}
+
+async fn serve(args: ServeArgs, mut variables: BTreeMap<String, String>) -> Result<(), Failure> {
+    if let Some(dir) = args.data_dir {
+        variables.insert("PRAVIS_DATA_DIR".into(), dir.to_string_lossy().into_owned());
+    }
+    let host_port = match variables.get(HOST_PORT) {
+        Some(port) => Some(port.parse::<u16>().map_err(|_| format!("{HOST_PORT}: expected a port"))?),
+        None => None,
+    };
+    let address = match host_port {
+        Some(port) => SocketAddr::from(([127, 0, 0, 1], port)),
+        None => args.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 7071))),
+    };
+    // Bound before all else, so that a port in use is told before a data directory is made.
+    let listener = Listener::bind(address).await?;
+    if host_port.is_none() {
+        variables.entry("PRAVIS_PUBLIC_URL".into()).or_insert_with(|| format!("http://{}", listener.address()));
+    }
+    let settings = Settings::from_variables(&variables)?;
+    let Application { state, registry, stores } = app::build(settings).await.map_err(|error| error.chain())?;
+    if host_port.is_some() {
+        let server = Server::new(state, registry, Mode::FunctionsHost)?;
+        // The platform ends the process without a word; there is no signal to wait for.
+        listener.serve(Arc::new(server), std::future::pending()).await;
+        return Ok(());
+    }
+    announce(&listener, &state.settings)?;
+    let (stop, stopped) = watch::channel(false);
+    let host = LocalHost::new(state.clone(), registry.clone(), stores.clone());
+    let host = tokio::spawn(host.run(stopped));
+    let server = Server::new(state, registry, Mode::Standalone { blobs: stores.blobs })?;
+    listener.serve(Arc::new(server), told_to_stop()).await;
+    stop.send_replace(true);
+    host.await?;
+    Ok(())
+}
+
+fn announce(listener: &Listener, settings: &Settings) -> Result<(), Failure> {
+    let url = &settings.public_url;
+    let address = listener.address();
+    print(&format!(
+        "Pravis Boutique API {} on http://{address}\n  products  {url}/api/v1/products\n  docs      {url}/api/docs\n  health    {url}/api/v1/health\n  data      {}\n",
+        env!("CARGO_PKG_VERSION"),
+        settings.data_dir.display()
+    ))
+}
+
+/// Ends when the process is told to stop, by Ctrl-C or SIGTERM.
+async fn told_to_stop() {
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupted => {}
+        () = terminated => {}
+    }
+}
+
+fn files(command: FilesCommand, root: &Path) -> Result<(), Failure> {
+    let registry = Registry::of(&Service::ALL)?;
+    match command {
+        FilesCommand::Sync => {
+            let changed = registry::sync(&registry, root)?;
+            let lines: String = changed.iter().map(|path| format!("{}\n", path.display())).collect();
+            print(&format!("{lines}{} files changed\n", changed.len()))
+        }
+        FilesCommand::Check => {
+            let problems = registry::check(&registry, root)?;
+            if problems.is_empty() {
+                return print("The files are those of the registry.\n");
+            }
+            let lines = problems.iter().map(|problem| match problem {
+                FileProblem::Missing(path) => format!("missing: {}\n", path.display()),
+                FileProblem::Different(path) => format!("different: {}\n", path.display()),
+                FileProblem::Stray(path) => format!("no such function: {}\n", path.display()),
+            });
+            Err(format!("{}run `handler functions sync`", lines.collect::<String>()).into())
+        }
+    }
+}
+
+fn stage(dir: &Path, services: Option<String>, mut variables: BTreeMap<String, String>) -> Result<(), Failure> {
+    if let Some(services) = services {
+        variables.insert("PRAVIS_SERVICES".into(), services);
+    }
+    let settings = Settings::from_variables(&variables)?;
+    let registry = Registry::of(&settings.services)?;
+    registry::stage(&registry, &std::env::current_exe()?, dir)?;
+    print(&format!("{} functions staged in {}\n", registry.functions().len(), dir.display()))
+}
+
+/// Writes to stdout; a reader that went away is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,269 @@
+//! What Ask Pravi answers: the words are understood, the catalogue is asked, the reply is composed. Prices
+//! and products come from the catalogue alone.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::snapshot;
+use crate::catalogue::{Facets, Product, ProductFilter, Search, Snapshot};
+use crate::error::Result;
+use crate::state::AppState;
+use crate::types::{InteractionId, Language, Paise, ProductId, TenantId};
+use crate::understanding::reply::{Constraint, Found, FoundProduct, ProductFacts, Relaxation, uncovered};
+use crate::understanding::{Action, Context, Intent, ProductReference, Slots, Understood, compose, understand};
+
+/// Products an answer carries at most; `total` tells of all.
+const MAX_PRODUCTS: usize = 50;
+/// Candidates for a name that fits several products.
+const MAX_CANDIDATES: usize = 5;
+
+/// A product in an answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AnswerProduct {
+    #[schema(value_type = String)]
+    pub id: ProductId,
+    /// In the language of the answer.
+    pub name: String,
+    #[schema(value_type = u64)]
+    pub price_paise: Paise,
+    /// Rupees; computed from `pricePaise`.
+    pub price: f64,
+    pub currency: String,
+    pub image: Option<String>,
+    pub in_stock: bool,
+}
+
+/// The answer to what a shopper said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    /// To be shown and spoken.
+    pub text: String,
+    /// The same as SSML.
+    pub ssml: String,
+    pub language: Language,
+    pub intent: Intent,
+    /// 0 to 1.
+    pub confidence: f64,
+    pub action: Action,
+    pub slots: Slots,
+    /// The products found, at most 50.
+    pub products: Vec<AnswerProduct>,
+    /// How many products fit in all.
+    pub total: usize,
+    /// How many of all that fit have each value.
+    pub facets: Facets,
+    /// What the shopper may say next.
+    pub suggestions: Vec<String>,
+    /// Words that found no place, as they were said.
+    pub not_understood: Vec<String>,
+    #[schema(value_type = Option<String>)]
+    pub interaction_id: Option<InteractionId>,
+}
+
+impl Answer {
+    /// The intent as it is written on the wire.
+    pub fn intent_name(&self) -> String {
+        match serde_json::to_value(self.intent) {
+            Ok(Value::String(name)) => name,
+            _ => String::new(),
+        }
+    }
+
+    /// Whether there was anything to act upon.
+    pub fn is_understood(&self) -> bool {
+        self.intent != Intent::Unknown
+    }
+
+    /// The answer under its interaction; without `words`, all that quotes the shopper is left out.
+    pub fn for_interaction(mut self, id: Option<&InteractionId>, words: bool) -> Self {
+        self.interaction_id = id.cloned();
+        if !words {
+            self.not_understood.clear();
+        }
+        self
+    }
+}
+
+/// Answers a sentence in a boutique. `language` is a wish; the catalogue's names follow it.
+///
+/// # Errors
+/// Those of reading the catalogue.
+pub async fn answer(
+    state: &AppState,
+    tenant: &TenantId,
+    text: &str,
+    context: &Context,
+    language: Option<Language>,
+) -> Result<Answer> {
+    let catalogue = snapshot(state, tenant).await?;
+    Ok(answer_from(&catalogue, text, context, language))
+}
+
+/// Answers a sentence from a catalogue in memory: pure, and fast enough for an async thread.
+pub fn answer_from(catalogue: &Snapshot, text: &str, context: &Context, language: Option<Language>) -> Answer {
+    let understood = understand(text, context);
+    let language = language.unwrap_or(understood.language);
+    let matches = match understood.intent {
+        Intent::Search => search(catalogue, &understood),
+        _ => Vec::new(),
+    };
+    let found = find(catalogue, &understood, context, &matches, language);
+    let reply = compose(&understood, &found);
+    let shown: Vec<&Product> = match understood.intent {
+        Intent::Search => matches.iter().take(MAX_PRODUCTS).copied().collect(),
+        _ => found.products.iter().chain(&found.target).filter_map(|product| catalogue.get(&product.id)).collect(),
+    };
+    Answer {
+        text: reply.text,
+        ssml: reply.ssml,
+        language,
+        intent: understood.intent,
+        confidence: understood.confidence,
+        action: reply.action,
+        slots: understood.slots,
+        total: matches.len().max(shown.len()),
+        products: shown.iter().map(|product| card(product, language)).collect(),
+        facets: Facets::count(matches.iter().copied()),
+        suggestions: reply.suggestions,
+        not_understood: understood.not_understood,
+        interaction_id: None,
+    }
+}
+
+fn card(product: &Product, language: Language) -> AnswerProduct {
+    AnswerProduct {
+        id: product.id.clone(),
+        name: product.name.get(language).to_owned(),
+        price_paise: product.price_paise,
+        price: product.price_paise.rupees(),
+        currency: "INR".into(),
+        image: product.images.first().cloned(),
+        in_stock: product.stock > 0,
+    }
+}
+
+/// The products that fit the slots and the free words; free words that fit nothing are given up.
+fn search<'a>(catalogue: &'a Snapshot, understood: &Understood) -> Vec<&'a Product> {
+    let slots = &understood.slots;
+    let words: Vec<String> = uncovered(slots, &understood.query).split_whitespace().map(str::to_owned).collect();
+    let mut search = Search { filter: ProductFilter::of_slots(slots), words, sort: slots.sort };
+    let found = catalogue.search(&search);
+    if !found.is_empty() || search.words.is_empty() {
+        return found;
+    }
+    search.words.clear();
+    catalogue.search(&search)
+}
+
+/// What the reply needs of the catalogue.
+fn find(
+    catalogue: &Snapshot,
+    understood: &Understood,
+    context: &Context,
+    matches: &[&Product],
+    language: Language,
+) -> Found {
+    let named = |product: &&Product| FoundProduct {
+        id: product.id.clone(),
+        name: product.name.get(language).to_owned(),
+        price: product.price_paise,
+    };
+    let mut found = Found::default();
+    match understood.intent {
+        Intent::Search => {
+            found.total = matches.len() as u64;
+            found.products = matches.iter().take(MAX_PRODUCTS).map(named).collect();
+            if matches.is_empty() {
+                found.relaxations = relaxations(catalogue, &understood.slots);
+            }
+        }
+        Intent::AnswerPolicy => {
+            let policy = understood.policy.and_then(|topic| catalogue.policy(topic.as_str()));
+            found.policy = policy.map(|policy| policy.summary.get(language).to_owned());
+        }
+        _ => {
+            let candidates = referred(catalogue, understood, context);
+            match candidates.as_slice() {
+                [product] => {
+                    found.facts = Some(facts(product, language));
+                    found.target = Some(named(product));
+                }
+                several => found.products = several.iter().take(MAX_CANDIDATES).map(named).collect(),
+            }
+        }
+    }
+    found
+}
+
+/// The products that a reference can mean: one where it is plain, several where a name fits several.
+fn referred<'a>(catalogue: &'a Snapshot, understood: &Understood, context: &Context) -> Vec<&'a Product> {
+    match &understood.reference {
+        None => Vec::new(),
+        Some(ProductReference::Name { words }) => {
+            let words = words.split_whitespace().map(str::to_owned).collect();
+            let found = catalogue.search(&Search { words, ..Search::default() });
+            // What was just shown is meant before what was not.
+            let shown: Vec<&Product> =
+                found.iter().filter(|product| context.products.contains(&product.id)).copied().collect();
+            if shown.is_empty() { found } else { shown }
+        }
+        Some(reference) => reference.resolve(context).and_then(|id| catalogue.get(&id)).into_iter().collect(),
+    }
+}
+
+fn facts(product: &Product, language: Language) -> ProductFacts {
+    ProductFacts {
+        product: FoundProduct {
+            id: product.id.clone(),
+            name: product.name.get(language).to_owned(),
+            price: product.price_paise,
+        },
+        description: product.description.get(language).to_owned(),
+        fabric: product.fabric.clone(),
+        origin: format!("{}, {}", product.origin.place, product.origin.state),
+        care: product.care.join(". "),
+        colors: product.colors.clone(),
+        sizes: product.sizes.clone(),
+        in_stock: product.stock > 0,
+        rating: f64::from(product.rating),
+        reviews: u64::from(product.review_count),
+    }
+}
+
+/// How many products there would be without each of the limits that are set, the most first.
+fn relaxations(catalogue: &Snapshot, slots: &Slots) -> Vec<Relaxation> {
+    let relaxed = |constraint: Constraint| {
+        let mut filter = ProductFilter::of_slots(slots);
+        let was_set = match constraint {
+            Constraint::Category => !std::mem::take(&mut filter.categories).is_empty(),
+            Constraint::Fabric => !std::mem::take(&mut filter.fabrics).is_empty(),
+            Constraint::Weave => !std::mem::take(&mut filter.weaves).is_empty(),
+            Constraint::Color => {
+                let wanted = std::mem::take(&mut filter.colors);
+                !wanted.is_empty() | !std::mem::take(&mut filter.not_colors).is_empty()
+            }
+            Constraint::Price => filter.min_price.take().is_some() | filter.max_price.take().is_some(),
+            Constraint::Size => !std::mem::take(&mut filter.sizes).is_empty(),
+            Constraint::Occasion => !std::mem::take(&mut filter.occasions).is_empty(),
+        };
+        was_set.then(|| {
+            let total = catalogue.products().iter().filter(|product| filter.fits(product)).count() as u64;
+            Relaxation { constraint, total }
+        })
+    };
+    let all = [
+        Constraint::Price,
+        Constraint::Color,
+        Constraint::Size,
+        Constraint::Occasion,
+        Constraint::Weave,
+        Constraint::Fabric,
+        Constraint::Category,
+    ];
+    let mut found: Vec<Relaxation> = all.into_iter().filter_map(relaxed).filter(|found| found.total > 0).collect();
+    found.sort_by_key(|relaxation| std::cmp::Reverse(relaxation.total));
+    found
+}
