@@ -240,6 +240,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn nobody_is_answered_before_the_commit() {
+        let (_folder, path, writer) = file();
+        // A reference that dangles is noticed by the commit, hence fails it.
+        let tables = "CREATE TABLE s(n INTEGER REFERENCES t(n) DEFERRABLE INITIALLY DEFERRED)";
+        writer.call(move |conn| conn.execute_batch(tables)).await.unwrap().unwrap();
+        let (one, two) = tokio::join!(
+            writer.call(|conn| insert(conn, 1)),
+            writer.call(|conn| conn.execute("INSERT INTO s VALUES (77)", [])),
+        );
+        assert_eq!(one.unwrap_err().kind(), PortErrorKind::Unavailable);
+        assert_eq!(two.unwrap_err().kind(), PortErrorKind::Unavailable);
+        writer.call(|conn| insert(conn, 3)).await.unwrap().unwrap();
+        assert_eq!(stored(&path), [3]);
+    }
+
+    #[tokio::test]
     async fn a_lock_that_is_never_given_back_is_told_as_throttling() {
         let (_folder, path, writer) = file();
         writer.call(|conn| conn.busy_timeout(Duration::from_millis(20))).await.unwrap().unwrap();
