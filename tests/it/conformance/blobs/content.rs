@@ -50,7 +50,8 @@ pub async fn ranges_are_clipped_to_the_content(store: Arc<dyn BlobStore>) {
         assert_eq!(found.properties.size, 10);
         assert_eq!(collect(found.stream).await, expected.as_bytes(), "{range:?}");
     }
-    for range in [10..11, 100..200, 5..5, 6..5] {
+    for (start, end) in [(10, 11), (100, 200), (5, 5), (6, 5)] {
+        let range = start..end;
         assert_eq!(kind(store.get(&name, Some(range.clone())).await), PortErrorKind::InvalidRequest, "{range:?}");
     }
 }
