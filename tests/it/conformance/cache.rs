@@ -257,6 +257,29 @@ async fn a_full_memory_cache_forgets_the_oldest_and_takes_the_new() {
 }
 
 #[tokio::test]
+async fn a_memory_cache_full_of_popular_values_takes_new_claims() {
+    let cache = MemoryCache::new(1 << 20);
+    // With the bookkeeping of each these leave room for few claims.
+    let popular: Vec<String> = (0..62).map(|number| format!("popular {number}")).collect();
+    for key in &popular {
+        cache.set(key, Bytes::from(vec![1; 16 << 10]), LONG).await.unwrap();
+    }
+    for key in popular.iter().cycle().take(62 * 20) {
+        assert!(cache.get(key).await.unwrap().is_some(), "{key} was evicted before the cache was full");
+    }
+    for number in 0..200 {
+        assert!(cache.set_if_absent(&format!("claim {number}"), bytes("mine"), LONG).await.unwrap());
+    }
+    // Until the cache has looked at what it took in, which it does every 300 ms.
+    sleep(Duration::from_millis(400)).await;
+    cache.get("popular 0").await.unwrap();
+    for number in 0..200 {
+        let key = format!("claim {number}");
+        assert!(!cache.set_if_absent(&key, bytes("yours"), LONG).await.unwrap(), "{key} was turned away");
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_a_counter_cannot_be_incremented() {
     let cache = MemoryCache::new(1 << 20);
     cache.set("name", bytes("Pravi"), LONG).await.unwrap();
