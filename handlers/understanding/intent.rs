@@ -2,8 +2,8 @@
 //! sentence; the strongest rule wins, the earlier one at a tie.
 //!
 //! Confidence = strength of the rule × (0.35 + 0.65 × share of the content that was accounted
-//! for). A search that names a garment or a weave takes the square root of the share, since its
-//! unknown words still serve as search text. Below [`CONFIDENT`] the intent is `unknown`, so that
+//! for). Where a garment, a weave or a policy is named outright, the square root of the share
+//! counts, since unknown words beside it change little. Below [`CONFIDENT`] the intent is `unknown`, so that
 //! a sentence that merely mentions a colour does not become a search.
 
 use serde::{Deserialize, Serialize};
@@ -86,7 +86,7 @@ impl<'s, 't> Evidence<'s, 't> {
             Some((topic, item.tokens.len()))
         });
         let priced = slots.min_price_paise.is_some() || slots.max_price_paise.is_some();
-        let aspects = sentence.items.iter().filter_map(|item| {
+        let mut aspects = sentence.items.iter().filter_map(|item| {
             item.find(|meaning| if let Meaning::Aspect(aspect) = meaning { Some(aspect) } else { None })
         });
         let content = sentence.items.iter().filter(|item| !item.is_filler());
@@ -101,7 +101,7 @@ impl<'s, 't> Evidence<'s, 't> {
                 .iter()
                 .find_map(|item| item.find(|m| if let Meaning::Page(page) = m { Some(page) } else { None })),
             // The last aspect is what is asked for: `price` in `the price range` is none.
-            aspect: aspects.filter(|aspect| !(priced && *aspect == Aspect::Price)).last(),
+            aspect: aspects.rfind(|aspect| !(priced && *aspect == Aspect::Price)),
             content: content.clone().count(),
             accounted: content.filter(|item| is_accounted(item)).count(),
         }
@@ -136,7 +136,9 @@ impl<'s, 't> Evidence<'s, 't> {
             return 1.0;
         }
         let share = self.accounted as f64 / self.content as f64;
-        let named = intent == Intent::Search && names_product(self.sentence);
+        let about_products = !matches!(intent, Intent::Stop | Intent::Help | Intent::Unknown);
+        let asked = intent == Intent::AnswerPolicy && self.policy.is_some_and(|(_, length)| length > 1);
+        let named = asked || (about_products && names_product(self.sentence));
         0.35 + 0.65 * if named { share.sqrt() } else { share }
     }
 
@@ -184,17 +186,23 @@ impl<'s, 't> Evidence<'s, 't> {
 
     /// `the red one`, `the silk saree`: one product of those on the screen.
     fn definite(&self) -> bool {
-        let items = &self.sentence.items;
-        let determined = |index: usize| {
-            self.sentence.words(index).any(|word| matches!(word, "the" | "this" | "that" | "my"))
-                && !items[index].is(Cue::Cart)
-        };
-        (0..items.len()).any(|index| {
-            let described = items[index + 1..].iter().take_while(|item| item.describes_products()).count();
-            let ends = items.get(index + 1 + described);
-            let one = ends.is_some_and(|item| item.is(Cue::One));
-            determined(index) && (described > 0 || one) && !self.plural(index + described)
-        })
+        (0..self.sentence.items.len()).any(|index| self.is_determiner(index) && self.names_one(index + 1))
+    }
+
+    fn is_determiner(&self, index: usize) -> bool {
+        let determines = |word: &str| matches!(word, "the" | "this" | "that" | "my");
+        self.sentence.words(index).any(determines) && !self.sentence.items[index].is(Cue::Cart)
+    }
+
+    /// Whether descriptions from `start` on end in a singular garment, a weave or `one`.
+    fn names_one(&self, start: usize) -> bool {
+        let rest = &self.sentence.items[start..];
+        let described = rest.iter().take_while(|item| item.describes_products()).count();
+        let weave = |item: &Item| item.meanings().iter().any(|meaning| matches!(meaning, Meaning::Weave(_)));
+        let named = rest[..described].iter().any(|item| item.category().is_some() || weave(item));
+        let one = rest.get(described).is_some_and(|item| item.is(Cue::One))
+            && !self.sentence.is_word(start + described, "ones");
+        (named || one) && !(described > 0 && self.plural(start + described - 1))
     }
 
     fn plural(&self, index: usize) -> bool {
@@ -236,14 +244,8 @@ impl<'s, 't> Evidence<'s, 't> {
         if to_page || (topic == PolicyTopic::Sizes && self.any(&[Cue::Add, Cue::Remove])) {
             return 0.5;
         }
-        let noun = self.sentence.items.iter().any(|item| {
-            item.meanings().contains(&Meaning::Policy(topic)) && self.sentence.text.len() < 40 && item.tokens.len() == 1
-        });
-        match length {
-            2.. => 0.98,
-            _ if noun || self.content <= 3 => 0.97,
-            _ => 0.9,
-        }
+        // A phrase on the topic beats every rule that rests on single words.
+        if length > 1 { 0.98 } else { 0.97 }
     }
 
     fn checkout(&self) -> f64 {
@@ -265,7 +267,7 @@ impl<'s, 't> Evidence<'s, 't> {
         }
         let firm = self.removes_firmly();
         let filters = self.has(Cue::Filter);
-        if filters || !(firm || refuses || (self.has(Cue::Remove) && cart && self.takes_out())) {
+        if filters || !(firm || refuses || (self.has(Cue::Remove) && self.takes_out() && (cart || self.points()))) {
             return 0.0;
         }
         match () {
@@ -281,7 +283,7 @@ impl<'s, 't> Evidence<'s, 't> {
     fn removes_firmly(&self) -> bool {
         self.sentence.items.iter().enumerate().any(|(index, item)| {
             let ambiguous = item.is(Cue::Take) || item.is(Cue::Not) || item.is(Cue::Decrease);
-            let stops = item.is(Cue::Stop) && !(self.points() || self.has(Cue::Cart));
+            let stops = item.is(Cue::Stop) && !(self.points() || self.definite() || self.has(Cue::Cart));
             let dropped_in = item.is(Cue::Add) && self.puts_in();
             item.is(Cue::Remove) && !self.sentence.disowns(index) && !ambiguous && !stops && !dropped_in
         })
@@ -303,8 +305,8 @@ impl<'s, 't> Evidence<'s, 't> {
             return 0.0;
         }
         match () {
-            () if counted && (moves || self.has(Cue::Change)) => 0.97,
-            () if counted && quantity && !self.has(Cue::Add) => 0.9,
+            () if counted && (moves || self.any(&[Cue::Change, Cue::Add])) => 0.98,
+            () if counted && quantity => 0.9,
             () if moves && (quantity || self.points() || self.has(Cue::Cart) || self.content == 1) => 0.95,
             () if moves && self.describes() => 0.8,
             () if self.has(Cue::Change) && quantity && (self.points() || self.describes() || !self.has_unknown()) => {
@@ -331,12 +333,13 @@ impl<'s, 't> Evidence<'s, 't> {
             () if self.has(Cue::Add) && cart => 0.97,
             () if self.has(Cue::Add) && (one || quantity) && !shows => 0.96,
             () if self.has(Cue::Add) && self.describes() && !shows => 0.85,
-            () if self.has(Cue::Add) && self.content == 1 => 0.8,
+            () if self.has(Cue::Add) && !self.describes() && !shows && !self.has_unknown() => 0.8,
             () if self.has(Cue::Filter) || self.aspect.is_some() => 0.0,
             () if self.any(&[Cue::Buy, Cue::Take]) && cart && (one || self.describes()) => 0.95,
-            () if self.has(Cue::Buy) && one && !shows => 0.95,
+            () if self.has(Cue::Buy) && one && !shows => 0.97,
             () if self.firmly_takes() && (one || quantity) => 0.95,
             () if self.firmly_takes() && self.slots.category.is_some() => 0.85,
+            () if self.firmly_takes() && self.content == 1 => 0.75,
             () if self.has(Cue::Want) && one && !shows && !self.has(Cue::More) && !self.reads() && !self.refined() => {
                 0.93
             }
@@ -348,7 +351,7 @@ impl<'s, 't> Evidence<'s, 't> {
 
     fn firmly_takes(&self) -> bool {
         let items = &self.sentence.items;
-        items.iter().any(|item| item.is(Cue::Take)) && !(self.takes_out() && self.has(Cue::Cart))
+        items.iter().any(|item| item.is(Cue::Take)) && !self.takes_out()
     }
 
     fn refined(&self) -> bool {
@@ -370,21 +373,15 @@ impl<'s, 't> Evidence<'s, 't> {
         let asks = self.any(&[Cue::Show, Cue::Read, Cue::Total]) || self.aspect.is_some();
         let questions = ["what", "how", "is", "whats", "which"].iter().any(|word| self.sentence.has_word(word));
         match self.has(Cue::Cart) {
-            true if (asks || questions) && !self.goes() => 0.96,
+            true if (asks || questions) && !self.has(Cue::Go) => 0.96,
             true if self.has(Cue::Total) => 0.9,
             false if self.has(Cue::Total) && !self.points() && !self.describes() => 0.85,
             _ => 0.0,
         }
     }
 
-    /// A verb of motion, `show the` aside, which is one only before the name of a page.
-    fn goes(&self) -> bool {
-        let items = &self.sentence.items;
-        (0..items.len()).any(|index| items[index].is(Cue::Go) && !self.sentence.words(index).any(|word| word == "show"))
-    }
-
     fn navigate(&self) -> f64 {
-        let goes = self.goes();
+        let goes = self.has(Cue::Go);
         let only_category = self.slots.category.is_some()
             && Slots { category: None, ..self.slots.clone() }.is_empty()
             && !self.points();
@@ -416,6 +413,7 @@ impl<'s, 't> Evidence<'s, 't> {
         let singular = self.slots.category.is_some() && !self.any_plural();
         match () {
             () if asks && self.points() => 0.97,
+            () if self.asks_whether() => 0.96,
             () if asks && self.definite() => 0.95,
             () if tells && one => 0.95,
             () if self.has(Cue::Show) && one && !self.has(Cue::More) && !self.filtered() => 0.93,
@@ -440,6 +438,12 @@ impl<'s, 't> Evidence<'s, 't> {
             .enumerate()
             .any(|(index, item)| index > 0 && self.sentence.is_word(index - 1, "in") && (item.color().is_some()));
         self.slots.sort.is_some() || self.priced() || in_color || self.has(Cue::Filter)
+    }
+
+    /// `is it pure silk`, `does the first one come in red`.
+    fn asks_whether(&self) -> bool {
+        let opens = self.sentence.tokens.first().map(|token| token.word.as_str());
+        matches!(opens, Some("is" | "are" | "does" | "was" | "has")) && self.points() && !self.has_unknown()
     }
 
     fn asks_stock(&self, one: bool) -> bool {
@@ -485,6 +489,9 @@ impl<'s, 't> Evidence<'s, 't> {
                 bare
             }
         };
+        if self.asks_price() && !shows && !names_product(self.sentence) && !self.priced() {
+            return 0.45;
+        }
         match () {
             () if slots.category.is_some() && shows => 0.96,
             () if slots.category.is_some() || !slots.weave.is_empty() => 0.94,
@@ -494,6 +501,7 @@ impl<'s, 't> Evidence<'s, 't> {
             () if !slots.sizes.is_empty() || slots.occasion.is_some() => with(0.86, 0.84, 0.74),
             () if self.has(Cue::More) && !self.reads() => with(0.85, 0.8, 0.75),
             () if self.has(Cue::Filter) => 0.8,
+            () if self.has(Cue::Refine) && self.has(Cue::Show) && self.content <= 2 => 0.8,
             () if self.has(Cue::Generic) && shows => 0.85,
             () if self.has_feature() => with(0.7, 0.6, 0.45),
             () if self.shows_only() => 0.6,

@@ -148,7 +148,7 @@ fn target(page: Option<Page>, sentence: &Sentence<'_>, slots: &Slots, points: bo
 
 /// `increase by two`, `one less`: a step, unless `to` names the new quantity.
 fn quantity_change(sentence: &Sentence<'_>, slots: &Slots) -> Option<i32> {
-    let up = sentence.has(Cue::Increase);
+    let up = sentence.has(Cue::Increase) || (sentence.has(Cue::Add) && sentence.has(Cue::Quantity));
     let down = sentence.has(Cue::Decrease);
     if up == down || (slots.quantity.is_some() && sentence.has_word("to")) {
         return None;

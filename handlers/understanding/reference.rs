@@ -88,7 +88,9 @@ fn everything(sentence: &Sentence<'_>) -> Option<ProductReference> {
 
 fn current(sentence: &Sentence<'_>) -> Option<ProductReference> {
     let points = |item: &Item| item.is(Cue::This);
-    let phrase = |index: usize| sentence.words(index).any(|word| matches!(word, "this" | "these" | "it" | "that"));
+    let phrase = |index: usize| {
+        sentence.words(index).any(|word| matches!(word, "this" | "these" | "it" | "that" | "those" | "them"))
+    };
     let counted = |index: usize| {
         let item = &sentence.items[index];
         (item.is(Cue::Piece)

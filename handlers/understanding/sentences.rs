@@ -12,7 +12,7 @@ const SEARCHES: usize = 12_000;
 /// Prices that people name, in rupees.
 const PRICES: [u64; 22] = [
     500, 750, 999, 1_000, 1_200, 1_500, 1_999, 2_000, 2_500, 2_999, 3_000, 3_500, 4_000, 4_999, 5_000, 6_000, 7_500,
-    8_000, 10_000, 15_000, 20_000, 1_00_000,
+    8_000, 10_000, 15_000, 20_000, 100_000,
 ];
 
 const OPENINGS: [&str; 22] = [
@@ -315,6 +315,7 @@ fn searches() -> impl Iterator<Item = String> {
 mod tests {
     use super::super::normalise::tokens;
     use super::*;
+    use crate::understanding::normalise::tokens;
     use crate::understanding::{Context, Intent, understand};
 
     #[test]

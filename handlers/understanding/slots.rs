@@ -202,7 +202,7 @@ fn letters_as_sizes(sentence: &mut Sentence<'_>, slots: &mut Slots) {
 
 fn sort(sentence: &mut Sentence<'_>) -> Option<Sort> {
     let value = |item: &Item| item.find(|meaning| if let Meaning::Sort(sort) = meaning { Some(sort) } else { None });
-    let Some(at) = sentence.items.iter().position(|item| value(item).is_some()) else {
+    let Some(at) = sentence.items.iter().rposition(|item| value(item).is_some()) else {
         return sorted_by_aspect(sentence);
     };
     let sort = value(&sentence.items[at]);
@@ -258,7 +258,7 @@ fn count_at(sentence: &Sentence<'_>, index: usize) -> Option<u64> {
     if size || position {
         return None;
     }
-    let counts = counts_pieces(sentence, index);
+    let counts = counts_pieces(sentence, index) || sentence.words(index + 1).any(|word| word == "of");
     let changes = [Cue::Add, Cue::Take, Cue::Remove, Cue::Change, Cue::Increase, Cue::Decrease, Cue::Quantity];
     let buys = sentence.has(Cue::Buy) && sentence.has(Cue::This);
     let by_verb = buys || sentence.has_word("instead") || changes.iter().any(|&cue| sentence.has(cue));
