@@ -1,1 +1,3 @@
 //! Adapters of [`crate::ports::speech`].
+
+pub mod local;
