@@ -11,7 +11,9 @@ use crate::error::Result;
 use crate::state::AppState;
 use crate::types::{InteractionId, Language, Paise, ProductId, TenantId};
 use crate::understanding::reply::{Constraint, Found, FoundProduct, ProductFacts, Relaxation, uncovered};
-use crate::understanding::{Action, Context, Intent, ProductReference, Slots, Understood, compose, understand};
+use crate::understanding::{
+    Action, CONFIDENT, Context, Intent, ProductReference, Slots, Understood, compose, understand,
+};
 
 /// Products an answer carries at most; `total` tells of all.
 const MAX_PRODUCTS: usize = 50;
@@ -87,24 +89,31 @@ impl Answer {
     }
 }
 
-/// Answers a sentence in a boutique. `language` is a wish; the catalogue's names follow it.
+/// What a shopper says.
+#[derive(Clone, Copy, Debug)]
+pub struct Utterance<'a> {
+    pub text: &'a str,
+    /// How sure it is that this was said, 0 to 1; 1 for what was typed.
+    pub certainty: f64,
+    /// What the shopper saw and asked for last.
+    pub context: &'a Context,
+    /// The language to answer in; that of the text where nothing is said.
+    pub language: Option<Language>,
+}
+
+/// Answers an utterance in a boutique.
 ///
 /// # Errors
 /// Those of reading the catalogue.
-pub async fn answer(
-    state: &AppState,
-    tenant: &TenantId,
-    text: &str,
-    context: &Context,
-    language: Option<Language>,
-) -> Result<Answer> {
+pub async fn answer(state: &AppState, tenant: &TenantId, utterance: Utterance<'_>) -> Result<Answer> {
     let catalogue = snapshot(state, tenant).await?;
-    Ok(answer_from(&catalogue, text, context, language))
+    Ok(answer_from(&catalogue, utterance))
 }
 
-/// Answers a sentence from a catalogue in memory: pure, and fast enough for an async thread.
-pub fn answer_from(catalogue: &Snapshot, text: &str, context: &Context, language: Option<Language>) -> Answer {
-    let understood = understand(text, context);
+/// Answers an utterance from a catalogue in memory: pure, and fast enough for an async thread.
+pub fn answer_from(catalogue: &Snapshot, utterance: Utterance<'_>) -> Answer {
+    let Utterance { text, certainty, context, language } = utterance;
+    let understood = doubted(understand(text, context), certainty);
     let language = language.unwrap_or(understood.language);
     let matches = match understood.intent {
         Intent::Search => search(catalogue, &understood),
@@ -130,6 +139,26 @@ pub fn answer_from(catalogue: &Snapshot, text: &str, context: &Context, language
         suggestions: reply.suggestions,
         not_understood: understood.not_understood,
         interaction_id: None,
+    }
+}
+
+/// What remains of an understanding when it is not sure that the words were said: a recogniser forces
+/// foreign speech into the shop's words, and a wrong action is worse than a question.
+fn doubted(understood: Understood, certainty: f64) -> Understood {
+    let confidence = understood.confidence.min(certainty);
+    if confidence >= CONFIDENT || understood.intent == Intent::Unknown {
+        return Understood { confidence, ..understood };
+    }
+    Understood {
+        intent: Intent::Unknown,
+        confidence,
+        slots: Slots::default(),
+        reference: None,
+        navigate_to: None,
+        policy: None,
+        aspect: None,
+        quantity_change: None,
+        ..understood
     }
 }
 

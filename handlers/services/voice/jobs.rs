@@ -127,7 +127,8 @@ async fn listen(state: &AppState, ticket: &Ticket, sample: &mut Sample) -> Resul
     }
     let answer = match &recognition.transcript {
         Some(transcript) => {
-            Some(answers::answer(state, &ticket.tenant_id, transcript, &sample.context, sample.language).await?)
+            let utterance = recognition.utterance(transcript, &sample.context, sample.language);
+            Some(answers::answer(state, &ticket.tenant_id, utterance).await?)
         }
         None => None,
     };

@@ -1,0 +1,1 @@
+//! The whole adapter with the real programs, which `tests/install.sh` installs.
