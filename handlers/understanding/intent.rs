@@ -274,7 +274,7 @@ impl<'s, 't> Evidence<'s, 't> {
             () if cart || self.points() || self.definite() => 0.96,
             () if self.slots.category.is_some() || self.slots.quantity.is_some() => 0.9,
             () if self.describes() || self.has(Cue::Generic) || self.has(Cue::Item) => 0.75,
-            () if self.content == 1 => 0.75,
+            () if !self.has_unknown() => 0.75,
             () => 0.45,
         }
     }
@@ -337,7 +337,8 @@ impl<'s, 't> Evidence<'s, 't> {
             () if self.has(Cue::Filter) || self.aspect.is_some() => 0.0,
             () if self.any(&[Cue::Buy, Cue::Take]) && cart && (one || self.describes()) => 0.95,
             () if self.has(Cue::Buy) && one && !shows => 0.97,
-            () if self.firmly_takes() && (one || quantity) => 0.95,
+            () if self.firmly_takes() && (one || quantity) => 0.97,
+            () if self.has(Cue::Want) && self.points() && !shows && !self.reads() && !self.filtered() => 0.97,
             () if self.firmly_takes() && self.slots.category.is_some() => 0.85,
             () if self.firmly_takes() && self.content == 1 => 0.75,
             () if self.has(Cue::Want) && one && !shows && !self.has(Cue::More) && !self.reads() && !self.refined() => {
@@ -414,6 +415,7 @@ impl<'s, 't> Evidence<'s, 't> {
         match () {
             () if asks && self.points() => 0.97,
             () if self.asks_whether() => 0.96,
+            () if self.asks_about_this() => 0.96,
             () if asks && self.definite() => 0.95,
             () if tells && one => 0.95,
             () if self.has(Cue::Show) && one && !self.has(Cue::More) && !self.filtered() => 0.93,
@@ -444,6 +446,15 @@ impl<'s, 't> Evidence<'s, 't> {
     fn asks_whether(&self) -> bool {
         let opens = self.sentence.tokens.first().map(|token| token.word.as_str());
         matches!(opens, Some("is" | "are" | "does" | "was" | "has")) && self.points() && !self.has_unknown()
+    }
+
+    /// `how long is this saree`: a question about what the shopper looks at.
+    fn asks_about_this(&self) -> bool {
+        let opens = self.sentence.tokens.first().map(|token| token.word.as_str());
+        let question = matches!(opens, Some("how" | "what" | "who" | "where" | "why" | "tell"));
+        let shown = ["this", "that", "these"].iter().any(|word| self.sentence.has_word(word));
+        let clear = names_product(self.sentence) || (shown && !self.has_unknown());
+        question && clear && self.has(Cue::This) && !self.any(&[Cue::Show, Cue::Refine]) && self.slots.sort.is_none()
     }
 
     fn asks_stock(&self, one: bool) -> bool {
@@ -499,7 +510,7 @@ impl<'s, 't> Evidence<'s, 't> {
             () if slots.sort.is_some() => with(0.88, 0.88, 0.8),
             () if self.priced() => with(0.88, 0.86, 0.78),
             () if !slots.sizes.is_empty() || slots.occasion.is_some() => with(0.86, 0.84, 0.74),
-            () if self.has(Cue::More) && !self.reads() => with(0.85, 0.8, 0.75),
+            () if self.has(Cue::More) && !self.reads() && (shows || !self.has_unknown()) => with(0.85, 0.8, 0.75),
             () if self.has(Cue::Filter) => 0.8,
             () if self.has(Cue::Refine) && self.has(Cue::Show) && self.content <= 2 => 0.8,
             () if self.has(Cue::Generic) && shows => 0.85,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Context;
-use super::sentence::{Item, Sense, Sentence};
+use super::sentence::{Sense, Sentence};
 use super::terms::{Cue, Meaning};
 use crate::types::ProductId;
 
@@ -87,7 +87,10 @@ fn everything(sentence: &Sentence<'_>) -> Option<ProductReference> {
 }
 
 fn current(sentence: &Sentence<'_>) -> Option<ProductReference> {
-    let points = |item: &Item| item.is(Cue::This);
+    // `dupattas that go with` relates, it does not point.
+    let relates =
+        |index: usize| index > 0 && sentence.is_word(index, "that") && sentence.items[index - 1].category().is_some();
+    let points = |index: usize| sentence.items[index].is(Cue::This) && !relates(index);
     let phrase = |index: usize| {
         sentence.words(index).any(|word| matches!(word, "this" | "these" | "it" | "that" | "those" | "them"))
     };
@@ -100,7 +103,7 @@ fn current(sentence: &Sentence<'_>) -> Option<ProductReference> {
             || item.is(Cue::Change))
             && phrase(index)
     };
-    let found = sentence.items.iter().any(points) || (0..sentence.items.len()).any(counted);
+    let found = (0..sentence.items.len()).any(|index| points(index) || counted(index));
     found.then_some(ProductReference::Current)
 }
 

@@ -93,9 +93,12 @@ fn values(sentence: &mut Sentence<'_>, slots: &mut Slots) {
             continue;
         }
         let is_value = take_value(sentence, index, slots, scope);
+        // `if I don't like the saree` speaks of a certain saree and refuses no kind.
+        let determined = index > 0 && ["the", "this", "my"].iter().any(|word| sentence.is_word(index - 1, word));
+        let certain = determined && sentence.items[index].category().is_some();
         let item = &mut sentence.items[index];
         item.used |= is_value && scope != Scope::Opened;
-        item.refused = is_value && scope == Scope::Opened;
+        item.refused = is_value && scope == Scope::Opened && !certain;
         let transparent = item.is_filler() || item.is(Cue::ColorNoun) || item.is(Cue::Generic);
         let asks = scope == Scope::Opened && [Cue::Want, Cue::Show, Cue::One].iter().any(|&cue| item.is(cue));
         if !(transparent || asks) || item.is(Cue::But) {
