@@ -98,7 +98,11 @@ pub fn understand(text: &str, context: &Context) -> Understood {
     if let Some(refined) = &refined {
         query = refined_query(refined, &reply::uncovered(&slots, &query));
     }
-    let slots = refined.unwrap_or(slots);
+    let mut slots = refined.unwrap_or(slots);
+    if intent == Intent::ReadProduct {
+        // `does it have good reviews` asks about one product and orders nothing.
+        slots.sort = None;
+    }
     let navigate_to = (intent == Intent::Navigate).then(|| target(page, &sentence, &slots, pointed.is_some()));
     Understood {
         language: language(text),

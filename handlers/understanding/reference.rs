@@ -69,9 +69,8 @@ fn position(sentence: &mut Sentence<'_>) -> Option<ProductReference> {
 
 /// `number two`, `option 3`.
 fn numbered(sentence: &Sentence<'_>, index: usize) -> Option<u8> {
-    let names_item = index.checked_sub(1).is_some_and(|i| sentence.items[i].is(Cue::Item));
     let value = sentence.items[index].number().map_or(Some(1), |number| number.whole())?;
-    u8::try_from(value).ok().filter(|position| names_item && (1..=99).contains(position))
+    u8::try_from(value).ok().filter(|position| sentence.is_numbered(index) && (1..=99).contains(position))
 }
 
 fn last(sentence: &Sentence<'_>) -> Option<ProductReference> {
