@@ -208,7 +208,15 @@ impl Evidence<'_, '_> {
             () if self.any(&[Cue::Buy, Cue::Take]) && cart && (one || self.describes()) => 0.95,
             () if self.has(Cue::Buy) && one && !shows => 0.97,
             () if self.firmly_takes() && (one || quantity) => 0.97,
-            () if self.has(Cue::Want) && self.points() && !shows && !self.reads() && !self.filtered() => 0.97,
+            () if self.has(Cue::Want)
+                && self.points()
+                && !self.has(Cue::More)
+                && !shows
+                && !self.reads()
+                && !self.filtered() =>
+            {
+                0.97
+            }
             () if self.firmly_takes() && self.slots.category.is_some() => 0.85,
             () if self.firmly_takes() && self.content == 1 => 0.75,
             () if self.has(Cue::Want) && one && !shows && !self.has(Cue::More) && !self.reads() && !self.refined() => {
