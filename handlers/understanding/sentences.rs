@@ -313,7 +313,6 @@ fn searches() -> impl Iterator<Item = String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::normalise::tokens;
     use super::*;
     use crate::understanding::normalise::tokens;
     use crate::understanding::{Context, Intent, understand};
