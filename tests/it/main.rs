@@ -2,4 +2,5 @@
 //! HTTP API, its triggers. One binary, so that there is one link.
 
 mod conformance;
+mod layers;
 mod support;

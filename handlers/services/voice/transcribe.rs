@@ -18,7 +18,7 @@ use super::samples::{SampleView, new_sample};
 use super::store;
 use crate::audio::{Limits, Measurements, Quality};
 use crate::error::{Code, Error, Result};
-use crate::function::{Function, Service};
+use crate::function::Function;
 use crate::http::{Request, Response, json, no_store};
 use crate::identity::{Caller, Principal};
 use crate::ports::blobs::{PutOptions, whole};
@@ -27,6 +27,7 @@ use crate::services::accounts::{self, Purpose};
 use crate::services::shop::answers::{self, Answer};
 use crate::state::AppState;
 use crate::types::Language;
+use crate::types::Service;
 use crate::understanding::Context;
 
 /// The recording, and room for the frame of a form.
