@@ -173,7 +173,7 @@ pub(super) fn read_answer(output: &[u8], offset: Duration) -> PortResult<Option<
     }
     let words = || heard.words.iter().filter(|word| word.kind() == Kind::Word);
     let begin = words().next().map_or(heard.begin_s.clamp(0.0, 3600.0), |word| word.begin_s.clamp(0.0, 3600.0));
-    let end = words().last().map_or(heard.end(), Heard::end).max(begin);
+    let end = words().next_back().map_or(heard.end(), Heard::end).max(begin);
     let milliseconds = |seconds: f64| (offset + Duration::from_secs_f64(seconds)).as_millis() as u64;
     Ok(Some(Segment {
         start_ms: milliseconds(begin),
