@@ -201,7 +201,10 @@ impl LocalSpeech {
         Ok(Transcript {
             text: segments.iter().map(|segment| segment.text.as_str()).collect::<Vec<_>>().join(" "),
             language: Language::English,
-            confidence: calibrated(overall_confidence(&segments)),
+            confidence: match overall_confidence(&segments) {
+                share if tuned => calibrated(share),
+                stated => stated,
+            },
             segments,
             engine: recogniser.engine.clone(),
         })
