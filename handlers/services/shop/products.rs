@@ -276,7 +276,7 @@ fn list_of(found: &[&Product], start: usize, limit: usize, language: Language) -
     ProductList {
         products: page.iter().map(|product| ProductView::of(product, language)).collect(),
         total: found.len(),
-        page: start / limit + 1,
+        page: (start / limit).saturating_add(1),
         next: (end < found.len()).then(|| cursor_of(Some(Continuation(end.to_string())))).flatten(),
         facets: Facets::count(found.iter().copied()),
     }
