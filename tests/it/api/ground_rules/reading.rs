@@ -138,7 +138,7 @@ async fn json_that_cannot_be_read_is_told_where() {
     let post = |body: Vec<u8>| app.client().post("/api/v1/voice/command").body("application/json", body);
     let problem = post(b"{\"text\":\n  nonsense}".to_vec()).await.problem(400, Code::MalformedRequest);
     assert!(problem.detail.contains("line 2, column 4"), "{}", problem.detail);
-    let deep = [b"{\"context\":".to_vec(), b"[".repeat(30_000)].concat();
+    let deep = [b"{\"unknown\":".to_vec(), b"[".repeat(30_000)].concat();
     for body in [
         &b""[..],
         b"{",
