@@ -2,4 +2,10 @@
 
 mod access;
 mod accounts;
+mod catalogue;
+mod commands;
 mod ground_rules;
+mod idempotency;
+mod oracle;
+mod samples;
+mod storefront;

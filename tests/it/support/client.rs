@@ -120,7 +120,7 @@ impl Call {
     }
 
     /// A body of no declared type.
-    pub fn raw_body(mut self, body: Vec<u8>) -> Self {
+    pub fn raw_body(mut self, body: impl Into<reqwest::Body>) -> Self {
         self.request = self.request.body(body);
         self
     }
