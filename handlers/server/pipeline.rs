@@ -189,6 +189,10 @@ fn caller(server: &Server, headers: &HeaderMap) -> Result<Caller> {
 /// Refuses a caller that takes none of the forms the function can answer in.
 fn check_accept(http: &HttpTrigger, headers: &HeaderMap) -> Result<()> {
     let Some(accept) = headers.get(ACCEPT).and_then(|value| value.to_str().ok()) else { return Ok(()) };
+    // An empty list says nothing (RFC 9110 §12.5.1).
+    if accept.trim().is_empty() {
+        return Ok(());
+    }
     let forms: Vec<&str> =
         http.operation.answers.iter().filter_map(|answer| Some(answer.content.as_ref()?.media_type)).collect();
     if forms.is_empty() || forms.iter().any(|form| accepts(accept, form)) {

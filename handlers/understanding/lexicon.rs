@@ -264,7 +264,13 @@ pub fn canonical(kind: &str, word: &str) -> Option<&'static str> {
 pub fn fabric_includes(fabric: &str, wanted: &str) -> bool {
     let have = tokens(fabric);
     let canonical_fabric = canonical("fabric", fabric);
-    let wanted = canonical("fabric", wanted).map_or_else(|| wanted.to_lowercase(), str::to_owned);
+    let asked = wanted.to_lowercase();
+    let says = |word: &str| asked.split_whitespace().any(|said| said == word);
+    // A value that says more than its canonical one, as `raw silk` does, is taken at its word.
+    let wanted = match canonical("fabric", &asked) {
+        Some(plain) if !plain.split_whitespace().all(says) => plain.to_owned(),
+        _ => asked,
+    };
     canonical_fabric == Some(wanted.as_str())
         || wanted.split_whitespace().all(|word| have.iter().any(|token| token.word == word))
 }
@@ -370,5 +376,8 @@ mod tests {
         assert!(fabric_includes("tussar silk", "tussar"));
         assert!(fabric_includes("khadi cotton", "khadi"));
         assert!(!fabric_includes("cotton", "cotton silk"));
+        assert!(fabric_includes("raw silk", "raw silk"));
+        assert!(!fabric_includes("chanderi silk", "raw silk"));
+        assert!(fabric_includes("tussar silk", "Tasar"));
     }
 }

@@ -104,7 +104,7 @@ pub(super) async fn converse(
         sample_id: None,
         created_at: state.clock.now(),
         query: consent.then(|| text.to_owned()),
-        response: answer.text.clone(),
+        response: consent.then(|| answer.text.clone()),
         language: answer.language,
         intent: answer.intent_name(),
         confidence: answer.confidence,

@@ -66,7 +66,8 @@ struct Exchange {
     created_at: DateTime<Utc>,
     /// What was said; absent without consent to voice storage.
     query: Option<String>,
-    response: String,
+    /// What was answered; absent likewise, since answers may quote.
+    response: Option<String>,
     intent: String,
     language: String,
     confidence: f64,

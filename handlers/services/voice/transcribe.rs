@@ -143,10 +143,8 @@ async fn kept(
     let options = PutOptions { content_type: Some(sample.content_type.clone()), ..PutOptions::default() };
     state.blobs.put(&ticket.upload(), whole(recording.audio), options).await?;
     store::sample_create(state.documents.as_ref(), &ticket, &sample).await?;
-    let (sample, etag) = store::sample(state.documents.as_ref(), &ticket)
-        .await?
-        .ok_or_else(|| Error::not_found("The sample was deleted."))?;
-    let sample = jobs::work(state, &ticket, sample, etag).await?;
+    let (sample, etag) = store::sample(state.documents.as_ref(), &ticket).await?.ok_or_else(deleted)?;
+    let sample = jobs::work(state, &ticket, sample, etag).await?.ok_or_else(deleted)?;
     if !(sample.status == Status::Completed && sample.kept) {
         jobs::remove_blobs(state, &ticket).await?;
     }
@@ -181,6 +179,10 @@ impl Transcribed {
             sample_id,
         }
     }
+}
+
+fn deleted() -> Error {
+    Error::not_found("The sample was deleted.")
 }
 
 fn rejected(code: &str, detail: &str) -> Error {
