@@ -2,4 +2,6 @@
 //! HTTP API, its triggers. One binary, so that there is one link.
 
 mod conformance;
+mod functions_host;
 mod support;
+mod triggers;
