@@ -6,7 +6,7 @@ mod openapi;
 mod routes;
 mod stage;
 
-pub use files::{FileProblem, check, host_json, sync};
+pub use files::{FALLBACK, FileProblem, check, sync};
 pub use openapi::openapi;
 pub use routes::{Match, RouteTable};
 pub use stage::stage;
