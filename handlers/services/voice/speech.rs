@@ -120,6 +120,13 @@ async fn synthesise(state: AppState, request: Request) -> Result<Response> {
     if text.is_empty() || text.chars().count() > MAX_CHARS {
         return Err(Error::field("text", format!("expected 1 to {MAX_CHARS} characters")));
     }
+    let engine = state.speech.synthesiser();
+    if !engine.available {
+        return Err(Error::new(
+            Code::Unavailable,
+            "No speech engine is available here; voice/voices says what is missing.",
+        ));
+    }
     let voice = choose(&state, asked.voice.as_deref(), asked.language).await?;
     let name = name_of(&voice, text, asked.format);
     let blob = BlobName::new(SPEECH, name.clone());
@@ -181,7 +188,7 @@ async fn make(state: &AppState, text: &str, voice: &Voice, format: Format, blob:
     let pcm =
         state.speech.synthesise(text, &voice.id, SYNTHESIS_TIME_LIMIT).await.map_err(|error| match error.kind() {
             PortErrorKind::Unavailable => {
-                Error::new(Code::Unavailable, "No speech engine is available; see voice/voices.").with_source(error)
+                Error::new(Code::Unavailable, "The speech engine does not work at this moment.").with_source(error)
             }
             PortErrorKind::InvalidRequest => Error::field("text", "there is nothing in it that can be read out"),
             _ => error.into(),
