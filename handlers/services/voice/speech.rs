@@ -140,6 +140,9 @@ async fn synthesise(state: AppState, request: Request) -> Result<Response> {
 /// The voice that is asked for, or the default one of the language.
 async fn choose(state: &AppState, id: Option<&str>, language: Option<Language>) -> Result<Voice> {
     let voices = state.speech.voices().await?;
+    if voices.is_empty() {
+        return Err(Error::new(Code::Unavailable, "No speech engine is available; see voice/voices."));
+    }
     let known = || voices.iter().map(|voice| voice.id.as_str()).collect::<Vec<_>>().join(", ");
     match id {
         Some(id) => voices
