@@ -12,7 +12,7 @@ use crate::adapters::events::LocalQueue;
 use crate::adapters::reporting::SqliteReporting;
 use crate::adapters::secrets::SettingsSecrets;
 use crate::adapters::speech::LocalSpeech;
-use crate::adapters::speech::local::{Corpus, LocalSpeechSettings};
+use crate::adapters::speech::local::{CommandLine, Corpus, LocalSpeechSettings};
 use crate::catalogue::CatalogueIndex;
 use crate::containers::DOCUMENT_CONTAINERS;
 use crate::error::{Error, Result};
@@ -24,7 +24,7 @@ use crate::ports::reporting::ReportingDb;
 use crate::ports::secrets::{Secret, Secrets};
 use crate::registry::{Registry, openapi};
 use crate::services::{analytics, shop};
-use crate::settings::Settings;
+use crate::settings::{SettingError, Settings};
 use crate::state::{App, AppState, OpenApiDocument};
 use crate::understanding;
 
@@ -53,8 +53,8 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
     let dir = settings.data_dir.clone();
     std::fs::create_dir_all(&dir).map_err(Error::internal)?;
     let secrets = SettingsSecrets::new(settings.secrets.clone(), Some(dir.join("secrets.json")));
-    let signing = secrets.get_or_create("jwt-signing-key", fresh_signing_key()?).await?;
-    let url_key = secrets.get_or_create("blob-url-key", fresh_key()?).await?;
+    let signing = secret(&secrets, "jwt-signing-key", fresh_signing_key).await?;
+    let url_key = secret(&secrets, "blob-url-key", fresh_key).await?;
 
     let stores = LocalStores {
         documents: Arc::new(SqliteDocuments::open(&dir.join("documents.db"), &EMBEDDED_CONTAINERS, clock.clone())?),
@@ -87,25 +87,39 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
         reporting: Arc::new(reporting),
         events: stores.queue.clone(),
         secrets: Arc::new(secrets),
-        speech: Arc::new(speech(&settings, &dir)),
+        speech: Arc::new(speech(&settings, &dir)?),
         clock,
         settings,
     });
     Ok(Application { state, registry, stores })
 }
 
-fn speech(settings: &Settings, dir: &Path) -> LocalSpeech {
+/// A secret that is made when there is none. Only then: the first random bytes cost a start more than
+/// all else.
+async fn secret(secrets: &impl Secrets, name: &str, fresh: impl Fn() -> Result<Secret>) -> Result<Secret> {
+    match secrets.get(name).await? {
+        Some(secret) => Ok(secret),
+        None => Ok(secrets.get_or_create(name, fresh()?).await?),
+    }
+}
+
+/// The local speech engine, its programs found but not run.
+fn speech(settings: &Settings, dir: &Path) -> Result<LocalSpeech> {
     let corpus =
         Corpus { sentences: || Box::new(understanding::training_sentences()), vocabulary: understanding::vocabulary };
-    LocalSpeech::discover(
-        LocalSpeechSettings {
-            recogniser: settings.speech.recogniser.clone(),
-            synthesiser: settings.speech.synthesiser.clone(),
-            model_dir: settings.speech.model_dir.clone(),
-            work_dir: dir.join("speech"),
-        },
-        corpus,
-    )
+    let settings = LocalSpeechSettings {
+        recogniser: command_line("PRAVIS_RECOGNISER", settings.speech.recogniser.as_deref())?,
+        synthesiser: command_line("PRAVIS_SYNTHESISER", settings.speech.synthesiser.as_deref())?,
+        model_dir: settings.speech.model_dir.clone(),
+        work_dir: dir.join("speech"),
+        search_path: settings.search_path.clone(),
+    };
+    Ok(LocalSpeech::discover(settings, corpus))
+}
+
+fn command_line(setting: &str, line: Option<&str>) -> Result<Option<CommandLine>> {
+    line.map(|line| line.parse().map_err(|problem: &str| Error::internal(SettingError::new(setting, problem))))
+        .transpose()
 }
 
 /// The OpenAPI document, made when somebody asks for it.

@@ -10,11 +10,11 @@ use clap::{Args, Parser, Subcommand};
 use tokio::sync::watch;
 
 use crate::app::{self, Application};
-use crate::function::Service;
 use crate::host::local::LocalHost;
 use crate::registry::{self, FileProblem, Registry};
 use crate::server::{Listener, Mode, Server};
 use crate::settings::Settings;
+use crate::types::Service;
 
 /// Where the Functions host tells its port.
 const HOST_PORT: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
@@ -65,6 +65,9 @@ struct ServeArgs {
     /// Where the embedded stores keep their files
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// Serves only these services, parted by commas, whatever PRAVIS_SERVICES says
+    #[arg(long, value_name = "NAMES")]
+    services: Option<String>,
 }
 
 /// Why a command failed, to be printed.
@@ -92,6 +95,9 @@ async fn serve(args: ServeArgs, mut variables: BTreeMap<String, String>) -> Resu
     if let Some(dir) = args.data_dir {
         variables.insert("PRAVIS_DATA_DIR".into(), dir.to_string_lossy().into_owned());
     }
+    if let Some(services) = args.services {
+        variables.insert("PRAVIS_SERVICES".into(), services);
+    }
     let host_port = match variables.get(HOST_PORT) {
         Some(port) => Some(port.parse::<u16>().map_err(|_| format!("{HOST_PORT}: expected a port"))?),
         None => None,
@@ -107,8 +113,8 @@ async fn serve(args: ServeArgs, mut variables: BTreeMap<String, String>) -> Resu
     }
     let settings = Settings::from_variables(&variables)?;
     let Application { state, registry, stores } = app::build(settings).await.map_err(|error| error.chain())?;
-    if host_port.is_some() {
-        let server = Server::new(state, registry, Mode::FunctionsHost)?;
+    if let Some(port) = host_port {
+        let server = Server::new(state, registry, Mode::FunctionsHost { port })?;
         // The platform ends the process without a word; there is no signal to wait for.
         listener.serve(Arc::new(server), std::future::pending()).await;
         return Ok(());
@@ -187,7 +193,7 @@ fn stage(dir: &Path, services: Option<String>, mut variables: BTreeMap<String, S
     }
     let settings = Settings::from_variables(&variables)?;
     let registry = Registry::of(&settings.services)?;
-    registry::stage(&registry, &std::env::current_exe()?, dir)?;
+    registry::stage(&registry, &settings.services, &std::env::current_exe()?, dir)?;
     print(&format!("{} functions staged in {}\n", registry.functions().len(), dir.display()))
 }
 

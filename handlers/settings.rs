@@ -2,10 +2,11 @@
 //! parsed once. A bad one is refused with its name and what was expected.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::function::Service;
 use crate::ports::secrets::Secret;
+use crate::types::Service;
 use crate::types::TenantId;
 
 /// A variable that cannot be used.
@@ -18,7 +19,7 @@ pub struct SettingError {
 }
 
 impl SettingError {
-    fn new(name: &str, problem: impl Into<String>) -> Self {
+    pub fn new(name: &str, problem: impl Into<String>) -> Self {
         Self { name: name.to_owned(), problem: problem.into() }
     }
 }
@@ -57,6 +58,8 @@ pub struct Settings {
     pub voice_concurrency: usize,
     /// `PRAVIS_CACHE_MIB`: room of the in-process cache; 16.
     pub cache_bytes: u64,
+    /// `PATH`: where programs are found that are given by name only.
+    pub search_path: OsString,
     /// `PRAVIS_SECRET_<NAME>`: secrets by name, hyphens written as underscores.
     pub secrets: BTreeMap<String, Secret>,
 }
@@ -69,7 +72,7 @@ pub struct SpeechSettings {
     pub recogniser: Option<String>,
     /// `PRAVIS_RECOGNISER_MODEL`: its acoustic model's directory.
     pub model_dir: Option<PathBuf>,
-    /// `PRAVIS_SYNTHESISER`: the espeak-ng program.
+    /// `PRAVIS_SYNTHESISER`: command line of the synthesiser; espeak-ng where it is found.
     pub synthesiser: Option<String>,
 }
 
@@ -122,6 +125,7 @@ impl Settings {
             speech: speech(&get)?,
             voice_concurrency: number("PRAVIS_VOICE_CONCURRENCY", get("PRAVIS_VOICE_CONCURRENCY"), 1..=64, processors)?,
             cache_bytes: number("PRAVIS_CACHE_MIB", get("PRAVIS_CACHE_MIB"), 1..=4096, 16)? as u64 * 1024 * 1024,
+            search_path: get("PATH").unwrap_or_default().into(),
             secrets: secrets(variables),
         })
     }

@@ -1,5 +1,7 @@
-//! Answers `POST /<FunctionName>` of the Functions host. These paths never begin with `/api/`, and
-//! everything from outside does, so they cannot be reached from there.
+//! Answers `POST /<FunctionName>` of the Functions host. Everything from outside comes under the route
+//! prefix `/api/`; but a host that forwards reads the path again as a .NET `Uri`, where
+//! `/api/..%5CName` becomes `/Name`, so an invocation must also come as only the host itself sends it:
+//! see [`invoked`].
 //!
 //! The host hangs on an empty 2xx answer and fails on one that is not JSON, so every answer is a JSON
 //! object; any other status is a failed invocation, which the host delivers again.
@@ -8,8 +10,8 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, StreamExt};
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Method, StatusCode};
+use http::header::{CONTENT_TYPE, HOST};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::json;
 use tracing::Instrument;
 
@@ -25,12 +27,28 @@ use crate::state::AppState;
 /// handed over in at most 100 documents at a time.
 const MAX_PAYLOAD: usize = 64 * 1024 * 1024;
 
-/// Runs the function that an invocation names.
-pub async fn answer(state: &AppState, registry: &Registry, method: &Method, path: &str, body: ByteStream) -> Response {
-    let function = registry.get(path.trim_start_matches('/')).filter(|function| function.http_trigger().is_none());
-    let Some(function) = function.filter(|_| method == Method::POST) else {
-        return reply(StatusCode::NOT_FOUND, "there is no such function");
-    };
+/// What a request bears that came through a proxy, and so from outside.
+const SIGNS_OF_OUTSIDE: [&str; 4] = ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded"];
+
+/// The function that a request of the host fires: `POST` to exactly its name, addressed to this process
+/// itself, which listens on `port`. What the host passes on from outside bears the address that the client
+/// called (when it forwards), or `X-Forwarded-*` (when it proxies; also from the platform's front end).
+pub fn invoked<'a>(
+    registry: &'a Registry,
+    port: u16,
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+) -> Option<&'a Function> {
+    let function = registry.get(path.strip_prefix('/')?).filter(|function| function.http_trigger().is_none())?;
+    let host = headers.get(HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let local = host.strip_prefix("127.0.0.1:").is_some_and(|text| text.parse() == Ok(port));
+    let outside = SIGNS_OF_OUTSIDE.iter().any(|name| headers.contains_key(*name));
+    (method == Method::POST && local && !outside).then_some(function)
+}
+
+/// Runs a function with the payload of its invocation.
+pub async fn answer(state: &AppState, function: &Function, body: ByteStream) -> Response {
     match read(body).await {
         Ok(payload) => match invoke(state, function, &payload).await {
             Ok(outcome) => reply(StatusCode::OK, &outcome.summary),
@@ -106,4 +124,31 @@ fn reply(status: StatusCode, log: &str) -> Response {
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Service;
+
+    #[test]
+    fn only_the_host_itself_fires_functions() {
+        let registry = Registry::of(&Service::ALL).unwrap();
+        let fired = |method: Method, path: &str, headers: &[(&'static str, &'static str)]| {
+            let headers = headers.iter().map(|&(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)));
+            invoked(&registry, 43117, &method, path, &headers.collect()).map(|function| function.name)
+        };
+        let own = ("host", "127.0.0.1:43117");
+        assert_eq!(fired(Method::POST, "/VoiceJobsRun", &[own]), Some("VoiceJobsRun"));
+        assert_eq!(fired(Method::GET, "/VoiceJobsRun", &[own]), None);
+        for path in ["//VoiceJobsRun", "/voicejobsrun", "/VoiceJobsRun/", "VoiceJobsRun", "/VoiceCommand", "/Nothing"] {
+            assert_eq!(fired(Method::POST, path, &[own]), None, "{path}");
+        }
+        assert_eq!(fired(Method::POST, "/VoiceJobsRun", &[]), None);
+        assert_eq!(fired(Method::POST, "/VoiceJobsRun", &[("host", "shop.example")]), None);
+        assert_eq!(fired(Method::POST, "/VoiceJobsRun", &[("host", "127.0.0.1:43118")]), None);
+        for sign in SIGNS_OF_OUTSIDE {
+            assert_eq!(fired(Method::POST, "/VoiceJobsRun", &[own, (sign, "203.0.113.7")]), None, "{sign}");
+        }
+    }
 }

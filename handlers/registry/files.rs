@@ -19,12 +19,14 @@ pub const FALLBACK: &str = "ZzUnmatched";
 pub enum FileProblem {
     Missing(PathBuf),
     Different(PathBuf),
-    /// There is no such function.
+    /// There is no such function, or the file is not one that a function's folder may hold: the host takes
+    /// a lone one for the function's script.
     Stray(PathBuf),
 }
 
-/// The content of `host.json`. Proxying is for hosts that know it; older ones forward.
-pub fn host_json() -> Value {
+/// The content of `host.json`, with the arguments that the handler is started with. Proxying is for hosts
+/// that know it; older ones forward.
+pub fn host_json(arguments: &[String]) -> Value {
     json!({
         "version": "2.0",
         "functionTimeout": "00:05:00",
@@ -40,7 +42,7 @@ pub fn host_json() -> Value {
             }
         },
         "customHandler": {
-            "description": { "defaultExecutablePath": "handler", "arguments": [] },
+            "description": { "defaultExecutablePath": "handler", "arguments": arguments },
             "enableProxyingHttpRequest": true,
             "enableForwardingHttpRequest": true
         }
@@ -104,7 +106,7 @@ fn wanted(registry: &Registry) -> Vec<(PathBuf, Value)> {
         .map(|function| (Path::new("functions").join(function.name).join("function.json"), function_json(function)))
         .collect();
     files.push((Path::new("functions").join(FALLBACK).join("function.json"), fallback_json()));
-    files.push((PathBuf::from("host.json"), host_json()));
+    files.push((PathBuf::from("host.json"), host_json(&[])));
     files
 }
 
@@ -121,7 +123,12 @@ pub fn sync(registry: &Registry, root: &Path) -> io::Result<Vec<PathBuf>> {
     for problem in check(registry, root)? {
         match problem {
             FileProblem::Stray(path) => {
-                fs::remove_dir_all(root.join(&path))?;
+                let stray = root.join(&path);
+                if stray.is_dir() {
+                    fs::remove_dir_all(stray)?
+                } else {
+                    fs::remove_file(stray)?
+                }
                 changed.push(path);
             }
             FileProblem::Missing(path) | FileProblem::Different(path) => changed.push(path),
@@ -149,18 +156,26 @@ pub fn check(registry: &Registry, root: &Path) -> io::Result<Vec<FileProblem>> {
             Err(error) => return Err(error),
         }
     }
-    let known: BTreeSet<&Path> = wanted.iter().filter_map(|(path, _)| path.parent()).collect();
-    match fs::read_dir(root.join("functions")) {
-        Ok(entries) => {
-            for entry in entries {
-                let path = Path::new("functions").join(entry?.file_name());
-                if !known.contains(path.as_path()) {
-                    problems.push(FileProblem::Stray(path));
-                }
+    let known: BTreeSet<&Path> =
+        wanted.iter().flat_map(|(path, _)| [Some(path.as_path()), path.parent()]).flatten().collect();
+    let mut folders = vec![PathBuf::from("functions")];
+    while let Some(folder) = folders.pop() {
+        for path in children(root, &folder)? {
+            if !known.contains(path.as_path()) {
+                problems.push(FileProblem::Stray(path));
+            } else if root.join(&path).is_dir() {
+                folders.push(path);
             }
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
     }
     Ok(problems)
+}
+
+/// What a folder below `root` holds, by path below `root`; nothing when there is no such folder.
+fn children(root: &Path, folder: &Path) -> io::Result<Vec<PathBuf>> {
+    match fs::read_dir(root.join(folder)) {
+        Ok(entries) => entries.map(|entry| Ok(folder.join(entry?.file_name()))).collect(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }

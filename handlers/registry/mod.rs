@@ -6,15 +6,16 @@ mod openapi;
 mod routes;
 mod stage;
 
-pub use files::{FileProblem, check, host_json, sync};
+pub use files::{FALLBACK, FileProblem, check, sync};
 pub use openapi::openapi;
 pub use routes::{Match, RouteTable};
 pub use stage::stage;
 
 use std::collections::BTreeSet;
 
-use crate::function::{Function, Service, Trigger};
+use crate::function::{Function, Trigger};
 use crate::services;
+use crate::types::Service;
 
 /// Why the table of functions cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

@@ -12,6 +12,7 @@ pub use listener::{Listener, ListenerError};
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Buf;
 use futures_util::Stream;
@@ -20,16 +21,21 @@ use warp::Filter;
 use warp::filters::BoxedFilter;
 
 use crate::adapters::blobs::DirectoryBlobs;
+use crate::function::Function;
 use crate::host;
 use crate::http::cors::Cors;
 use crate::registry::{Registry, RouteTable};
 use crate::state::AppState;
 
+/// Bytes of bodies in memory at once, and how long a request waits for room.
+const BODY_BUDGET: usize = 256 * 1024 * 1024;
+const BODY_PATIENCE: Duration = Duration::from_secs(5);
+
 /// How requests reach this process.
 #[derive(Clone)]
 pub enum Mode {
-    /// From the Functions host, which also posts the invocations of other triggers.
-    FunctionsHost,
+    /// From the Functions host, which also posts the invocations of other triggers, to this port.
+    FunctionsHost { port: u16 },
     /// Straight from clients; other triggers are fired by the local host in this process. Signed blob
     /// URLs are served from here.
     Standalone { blobs: Arc<DirectoryBlobs> },
@@ -42,6 +48,7 @@ pub struct Server {
     pub mode: Mode,
     routes: RouteTable,
     cors: Cors,
+    bodies: body::BodyBudget,
 }
 
 impl Server {
@@ -50,7 +57,7 @@ impl Server {
     pub fn new(state: AppState, registry: Arc<Registry>, mode: Mode) -> Result<Self, crate::registry::RegistryError> {
         let routes = RouteTable::new(&registry)?;
         let cors = Cors { origins: state.settings.cors_origins.clone() };
-        Ok(Self { state, registry, mode, routes, cors })
+        Ok(Self { state, registry, mode, routes, cors, bodies: body::BodyBudget::new(BODY_BUDGET, BODY_PATIENCE) })
     }
 
     /// The warp filter that answers everything.
@@ -84,22 +91,19 @@ impl Server {
             return answer::into_warp(answer::welcome());
         }
         match &self.mode {
-            Mode::FunctionsHost if !incoming.path.starts_with("/api/") => {
-                let reply = host::invoke::answer(
-                    &self.state,
-                    &self.registry,
-                    &incoming.method,
-                    &incoming.path,
-                    body::all(incoming.body),
-                )
-                .await;
-                answer::into_warp(reply)
+            Mode::FunctionsHost { port } if let Some(function) = self.invoked(*port, &incoming) => {
+                answer::into_warp(host::invoke::answer(&self.state, function, body::all(incoming.body)).await)
             }
             Mode::Standalone { blobs } if incoming.path.starts_with("/blobs/") => {
                 answer::into_warp(local_blobs::answer(blobs, &self.cors, incoming).await)
             }
             _ => answer::into_warp(pipeline::answer(self, incoming).await),
         }
+    }
+
+    /// The function that the host, and nobody outside, fires with this request.
+    fn invoked<S>(&self, port: u16, incoming: &Incoming<S>) -> Option<&Function> {
+        host::invoke::invoked(&self.registry, port, &incoming.method, &incoming.path, &incoming.headers)
     }
 }
 

@@ -99,6 +99,13 @@ where
     if declared.is_some_and(|length: u64| length > http.body_limit as u64) {
         return Err(body::too_large(http.body_limit));
     }
+    let expected = match declared {
+        Some(length) => length as usize,
+        // Only a body that may come undeclared (chunked, or over HTTP/2) can be as large as the limit.
+        None if incoming.method == Method::GET || incoming.method == Method::HEAD => 0,
+        None => http.body_limit,
+    };
+    let _room = server.bodies.take(expected).await?;
     let body = body::read(incoming.body, http.body_limit).await?;
     let request = Request {
         id: request_id.to_owned(),

@@ -18,7 +18,7 @@ pub(crate) struct Number {
 impl Number {
     /// The value if it is whole.
     pub(crate) fn whole(self) -> Option<u64> {
-        (self.hundredths % 100 == 0).then_some(self.hundredths / 100)
+        self.hundredths.is_multiple_of(100).then_some(self.hundredths / 100)
     }
 }
 

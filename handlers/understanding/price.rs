@@ -35,9 +35,9 @@ const BEFORE: [Bound; 7] = [
 const AFTER: [Bound; 4] = [Bound::OrLess, Bound::OrMore, Bound::OrSo, Bound::Budget];
 
 /// Below this a bare number is a quantity, not a price: 100 rupees in paise.
-const LEAST_BARE_PRICE: u64 = 100_00;
+const LEAST_BARE_PRICE: u64 = 10_000;
 /// Below this a number is no price even beside `under`: `rated above 4`. In paise.
-const LEAST_PRICE: u64 = 20_00;
+const LEAST_PRICE: u64 = 2_000;
 
 /// Finds the price limits and marks the numbers that made them.
 pub(crate) fn extract(sentence: &mut Sentence<'_>) -> PriceRange {
@@ -90,6 +90,7 @@ fn limit_at(sentence: &Sentence<'_>, index: usize) -> Option<(PriceRange, usize)
     let paise = sentence.items[index].number()?.hundredths;
     let money = has_currency(sentence, index);
     let before = bound_before(sentence, index);
+    let before = before.map(|bound| if refused(sentence, index) { opposite(bound) } else { bound });
     let bound = before.filter(|&bound| bound != Bound::Budget).or_else(|| bound_after(sentence, index)).or(before);
     let least = match bound {
         _ if money => 1,
@@ -109,6 +110,22 @@ fn limit_at(sentence: &Sentence<'_>, index: usize) -> Option<(PriceRange, usize)
         _ => PriceRange { min: None, max: Some(paise) },
     };
     Some((range, index))
+}
+
+/// `don't show me anything above 5000` turns a limit round.
+fn refused(sentence: &Sentence<'_>, index: usize) -> bool {
+    let near = (index.saturating_sub(6)..index).rev();
+    let mut open =
+        near.take_while(|&i| !sentence.items[i].describes_products() && sentence.items[i].number().is_none());
+    open.any(|i| sentence.negates(i) || sentence.disowns(i))
+}
+
+fn opposite(bound: Bound) -> Bound {
+    match bound {
+        Bound::AtLeast => Bound::AtMost,
+        Bound::AtMost => Bound::AtLeast,
+        other => other,
+    }
 }
 
 fn has_currency(sentence: &Sentence<'_>, index: usize) -> bool {

@@ -3,4 +3,7 @@
 
 mod api;
 mod conformance;
+mod functions_host;
+mod layers;
 mod support;
+mod triggers;

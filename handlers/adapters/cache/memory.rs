@@ -2,8 +2,8 @@
 //!
 //! Values are byte strings and counters are their decimal digits, as in Redis. Every write goes
 //! through moka's per-key computation, so that writes of one key happen one after the other and
-//! `set_if_absent` and `increment` are exact. The instant at which an entry ends is kept with it
-//! and checked at every use: an expired entry is absent even before moka sweeps it out.
+//! `set_if_absent` and `increment` are exact. The instant at which an entry ends is kept with it, so
+//! that a counter keeps its end; moka shows no entry past its end, swept out or not.
 //!
 //! Eviction is least-recently-used rather than moka's TinyLFU, which turns new keys away while the
 //! cache is full of popular ones: a new counter or claim must always be taken.
@@ -44,10 +44,6 @@ struct Entry {
 impl Entry {
     fn new(value: Bytes, ttl: Duration) -> Self {
         Self { value, ends_at: Instant::now() + ttl.min(MAX_TTL) }
-    }
-
-    fn alive(&self) -> bool {
-        Instant::now() < self.ends_at
     }
 }
 
@@ -95,7 +91,7 @@ impl MemoryCache {
 impl Cache for MemoryCache {
     async fn get(&self, key: &str) -> PortResult<Option<Bytes>> {
         check_key(key)?;
-        Ok(self.entries.get(key).await.filter(Entry::alive).map(|entry| entry.value))
+        Ok(self.entries.get(key).await.map(|entry| entry.value))
     }
 
     async fn set(&self, key: &str, value: Bytes, ttl: Duration) -> PortResult<()> {
@@ -114,8 +110,8 @@ impl Cache for MemoryCache {
             .entry_by_ref(key)
             .and_compute_with(|present| async move {
                 match present {
-                    Some(present) if present.value().alive() => Op::Nop,
-                    _ => Op::Put(Entry::new(compact(value), ttl)),
+                    Some(_) => Op::Nop,
+                    None => Op::Put(Entry::new(compact(value), ttl)),
                 }
             })
             .await;
@@ -137,7 +133,7 @@ impl Cache for MemoryCache {
         self.entries
             .entry_by_ref(key)
             .and_try_compute_with(|present| async move {
-                let entry = match present.map(moka::Entry::into_value).filter(Entry::alive) {
+                let entry = match present.map(moka::Entry::into_value) {
                     Some(entry) => {
                         *counted = parse_counter(&entry.value)?.saturating_add(by);
                         Entry { value: Bytes::from(counted.to_string()), ends_at: entry.ends_at }

@@ -203,17 +203,28 @@ mod tests {
         (folder, path, Writer::start(conn, "test").unwrap())
     }
 
+    /// Does two calls in one transaction: the first call of its group holds the thread until both
+    /// are waiting.
+    async fn in_one_group<T: Send + 'static, U: Send + 'static>(
+        writer: &Writer,
+        one: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        two: impl FnOnce(&Connection) -> rusqlite::Result<U> + Send + 'static,
+    ) -> (PortResult<rusqlite::Result<T>>, PortResult<rusqlite::Result<U>>) {
+        let (go, gone) = std::sync::mpsc::channel();
+        let hold = writer.call(move |_| gone.recv());
+        let (_, one, two, ()) =
+            tokio::join!(biased; hold, writer.call(one), writer.call(two), async { go.send(()).unwrap() });
+        (one, two)
+    }
+
     #[tokio::test]
     async fn a_refused_call_undoes_only_itself() {
         let (_folder, path, writer) = file();
         let refused = |conn: &Connection| insert(conn, 2).and_then(|_| insert(conn, 1));
-        let (one, two, three) = tokio::join!(
-            writer.call(|conn| insert(conn, 1)),
-            writer.call(refused),
-            writer.call(|conn| insert(conn, 3)),
-        );
-        assert!(one.unwrap().is_ok() && two.unwrap().is_err() && three.unwrap().is_ok());
-        assert_eq!(stored(&path), [1, 3]);
+        let (one, two) = in_one_group(&writer, |conn| insert(conn, 1), refused).await;
+        assert!(one.unwrap().is_ok() && two.unwrap().is_err());
+        assert_eq!(stored(&path), [1]);
+        assert_eq!(*writer.commits().borrow(), 1, "both were in one transaction");
     }
 
     #[tokio::test]
@@ -228,11 +239,23 @@ mod tests {
     #[tokio::test]
     async fn a_transaction_that_sqlite_gives_up_is_acknowledged_to_nobody() {
         let (_folder, path, writer) = file();
-        let (one, two) = tokio::join!(
-            writer.call(|conn| insert(conn, 1)),
-            // What SQLite does by itself when the disk is full.
-            writer.call(|conn| insert(conn, 2).and_then(|_| conn.execute_batch("ROLLBACK"))),
-        );
+        // What SQLite does by itself when the disk is full.
+        let full = |conn: &Connection| insert(conn, 2).and_then(|_| conn.execute_batch("ROLLBACK"));
+        let (one, two) = in_one_group(&writer, |conn| insert(conn, 1), full).await;
+        assert_eq!(one.unwrap_err().kind(), PortErrorKind::Unavailable);
+        assert_eq!(two.unwrap_err().kind(), PortErrorKind::Unavailable);
+        writer.call(|conn| insert(conn, 3)).await.unwrap().unwrap();
+        assert_eq!(stored(&path), [3]);
+    }
+
+    #[tokio::test]
+    async fn nobody_is_answered_before_the_commit() {
+        let (_folder, path, writer) = file();
+        // A reference that dangles is noticed by the commit, hence fails it.
+        let tables = "CREATE TABLE s(n INTEGER REFERENCES t(n) DEFERRABLE INITIALLY DEFERRED)";
+        writer.call(move |conn| conn.execute_batch(tables)).await.unwrap().unwrap();
+        let dangling = |conn: &Connection| conn.execute("INSERT INTO s VALUES (77)", []);
+        let (one, two) = in_one_group(&writer, |conn| insert(conn, 1), dangling).await;
         assert_eq!(one.unwrap_err().kind(), PortErrorKind::Unavailable);
         assert_eq!(two.unwrap_err().kind(), PortErrorKind::Unavailable);
         writer.call(|conn| insert(conn, 3)).await.unwrap().unwrap();

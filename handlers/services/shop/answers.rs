@@ -11,7 +11,9 @@ use crate::error::Result;
 use crate::state::AppState;
 use crate::types::{InteractionId, Language, Paise, ProductId, TenantId};
 use crate::understanding::reply::{Constraint, Found, FoundProduct, ProductFacts, Relaxation, uncovered};
-use crate::understanding::{Action, Context, Intent, ProductReference, Slots, Understood, compose, understand};
+use crate::understanding::{
+    Action, CONFIDENT, Context, Intent, ProductReference, Slots, Understood, compose, understand,
+};
 
 /// Products an answer carries at most; `total` tells of all.
 const MAX_PRODUCTS: usize = 50;
@@ -87,24 +89,31 @@ impl Answer {
     }
 }
 
-/// Answers a sentence in a boutique. `language` is a wish; the catalogue's names follow it.
+/// What a shopper says.
+#[derive(Clone, Copy, Debug)]
+pub struct Utterance<'a> {
+    pub text: &'a str,
+    /// How sure it is that this was said, 0 to 1; 1 for what was typed.
+    pub certainty: f64,
+    /// What the shopper saw and asked for last.
+    pub context: &'a Context,
+    /// The language to answer in; that of the text where nothing is said.
+    pub language: Option<Language>,
+}
+
+/// Answers an utterance in a boutique.
 ///
 /// # Errors
 /// Those of reading the catalogue.
-pub async fn answer(
-    state: &AppState,
-    tenant: &TenantId,
-    text: &str,
-    context: &Context,
-    language: Option<Language>,
-) -> Result<Answer> {
+pub async fn answer(state: &AppState, tenant: &TenantId, utterance: Utterance<'_>) -> Result<Answer> {
     let catalogue = snapshot(state, tenant).await?;
-    Ok(answer_from(&catalogue, text, context, language))
+    Ok(answer_from(&catalogue, utterance))
 }
 
-/// Answers a sentence from a catalogue in memory: pure, and fast enough for an async thread.
-pub fn answer_from(catalogue: &Snapshot, text: &str, context: &Context, language: Option<Language>) -> Answer {
-    let understood = understand(text, context);
+/// Answers an utterance from a catalogue in memory: pure, and fast enough for an async thread.
+pub fn answer_from(catalogue: &Snapshot, utterance: Utterance<'_>) -> Answer {
+    let Utterance { text, certainty, context, language } = utterance;
+    let understood = doubted(understand(text, context), certainty);
     let language = language.unwrap_or(understood.language);
     let matches = match understood.intent {
         Intent::Search => search(catalogue, &understood),
@@ -130,6 +139,26 @@ pub fn answer_from(catalogue: &Snapshot, text: &str, context: &Context, language
         suggestions: reply.suggestions,
         not_understood: understood.not_understood,
         interaction_id: None,
+    }
+}
+
+/// What remains of an understanding when it is not sure that the words were said: a recogniser forces
+/// foreign speech into the shop's words, and a wrong action is worse than a question.
+fn doubted(understood: Understood, certainty: f64) -> Understood {
+    let confidence = understood.confidence.min(certainty);
+    if confidence >= CONFIDENT || understood.intent == Intent::Unknown {
+        return Understood { confidence, ..understood };
+    }
+    Understood {
+        intent: Intent::Unknown,
+        confidence,
+        slots: Slots::default(),
+        reference: None,
+        navigate_to: None,
+        policy: None,
+        aspect: None,
+        quantity_change: None,
+        ..understood
     }
 }
 
@@ -266,4 +295,75 @@ fn relaxations(catalogue: &Snapshot, slots: &Slots) -> Vec<Relaxation> {
     let mut found: Vec<Relaxation> = all.into_iter().filter_map(relaxed).filter(|found| found.total > 0).collect();
     found.sort_by_key(|relaxation| std::cmp::Reverse(relaxation.total));
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::services::shop::sample_catalogue;
+
+    fn ask(text: &str, certainty: f64, context: &Context) -> Answer {
+        answer_from(&sample_catalogue().unwrap(), Utterance { text, certainty, context, language: None })
+    }
+
+    #[test]
+    fn the_products_are_exactly_those_for_which_the_words_are_true() {
+        let catalogue = sample_catalogue().unwrap();
+        let answer = ask("silk sarees under five thousand rupees", 1.0, &Context::default());
+        let mut expected: Vec<&ProductId> = catalogue
+            .products()
+            .iter()
+            .filter(|product| product.category == "sarees" && product.fabric.contains("silk"))
+            .filter(|product| product.price_paise <= Paise::from_rupees(5000))
+            .map(|product| &product.id)
+            .collect();
+        let mut found: Vec<&ProductId> = answer.products.iter().map(|product| &product.id).collect();
+        expected.sort();
+        found.sort();
+        assert!(expected.len() > 5);
+        assert_eq!(found, expected);
+        assert_eq!(answer.total, expected.len());
+        assert_eq!(answer.facets.category.get("sarees"), Some(&expected.len()));
+    }
+
+    #[test]
+    fn what_was_hardly_heard_is_asked_again_instead_of_done() {
+        let answer = ask("add the first one to my cart", 0.3, &Context::default());
+        assert_eq!(answer.intent, Intent::Unknown);
+        assert_eq!(answer.action, Action::Unknown);
+        assert!(answer.confidence <= 0.3);
+    }
+
+    #[test]
+    fn a_position_means_the_product_that_was_shown_there() {
+        let catalogue = sample_catalogue().unwrap();
+        let shown: Vec<ProductId> = catalogue.products().iter().take(3).map(|product| product.id.clone()).collect();
+        let context = Context { products: shown.clone(), ..Context::default() };
+        let answer = ask("add two of the second one to my cart", 1.0, &context);
+        assert_eq!(answer.action, Action::AddToCart { product_id: shown[1].clone(), quantity: 2 });
+        assert_eq!(answer.products[0].id, shown[1]);
+    }
+
+    #[test]
+    fn a_product_that_does_not_exist_is_never_put_into_an_action() {
+        let context = Context { products: vec![ProductId::generate()], ..Context::default() };
+        let answer = ask("add the first one to my cart", 1.0, &context);
+        assert_eq!(answer.intent, Intent::AddToCart);
+        assert!(!matches!(answer.action, Action::AddToCart { .. }), "{:?}", answer.action);
+    }
+
+    #[test]
+    fn when_nothing_fits_the_answer_says_what_to_give_up() {
+        let answer = ask("pashmina shawls under fifty rupees", 1.0, &Context::default());
+        assert_eq!((answer.total, answer.products.len()), (0, 0));
+        assert!(!answer.suggestions.is_empty(), "{answer:?}");
+    }
+
+    #[test]
+    fn policies_are_answered_from_the_catalogue() {
+        let catalogue = sample_catalogue().unwrap();
+        let answer = ask("how long does delivery take", 1.0, &Context::default());
+        assert_eq!(answer.intent, Intent::AnswerPolicy);
+        assert!(answer.text.starts_with(catalogue.policy("shipping").unwrap().summary.get(Language::English)));
+    }
 }

@@ -9,11 +9,12 @@ use utoipa::{IntoParams, ToSchema};
 use super::{ProductView, snapshot};
 use crate::catalogue::{Facets, Product, ProductFilter, Search};
 use crate::error::{Code, Error, Result};
-use crate::function::{Function, Service};
+use crate::function::Function;
 use crate::http::conditional::with_content_etag;
 use crate::http::{Request, Response, cursor_from, cursor_of, json};
 use crate::ports::Continuation;
 use crate::state::AppState;
+use crate::types::Service;
 use crate::types::{Language, Paise, ProductId};
 use crate::understanding::Sort;
 

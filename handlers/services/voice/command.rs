@@ -8,12 +8,13 @@ use utoipa::ToSchema;
 use super::model::Interaction;
 use super::store;
 use crate::error::{Error, Result};
-use crate::function::{Function, Service};
+use crate::function::Function;
 use crate::http::{Request, Response, json, no_store};
 use crate::identity::Caller;
 use crate::services::accounts::{self, Purpose};
-use crate::services::shop::answers::{self, Answer};
+use crate::services::shop::answers::{self, Answer, Utterance};
 use crate::state::AppState;
+use crate::types::Service;
 use crate::types::{InteractionId, Language};
 use crate::understanding::Context;
 
@@ -67,7 +68,8 @@ async fn command(state: AppState, request: Request) -> Result<Response> {
         return Err(Error::field("text", format!("expected 1 to {MAX_CHARS} characters")));
     }
     let context = asked.context.bounded();
-    let answer = answers::answer(&state, request.caller.tenant(), text, &context, asked.language).await?;
+    let utterance = Utterance { text, certainty: 1.0, context: &context, language: asked.language };
+    let answer = answers::answer(&state, request.caller.tenant(), utterance).await?;
     let answer = converse(&state, &request.caller, text, answer, "command", None).await?;
     Ok(no_store(json(&answer)?))
 }

@@ -12,7 +12,7 @@ use super::store;
 use crate::audio::{Analysis, Limits};
 use crate::containers::{CUSTOMERS, VOICE_RESULTS, VOICE_UPLOADS};
 use crate::error::{Error, Result};
-use crate::function::{BlobWritten, Function, Outcome, Service, TimerTick};
+use crate::function::{BlobWritten, Function, Outcome, TimerTick};
 use crate::ports::blobs::{BlobName, PutOptions, whole};
 use crate::ports::documents::{Filter, Query, Scope};
 use crate::ports::{Condition, ETag, PortErrorKind};
@@ -20,6 +20,7 @@ use crate::services::accounts::{self, Purpose};
 use crate::services::shop::answers::{self, Answer};
 use crate::state::AppState;
 use crate::types::InteractionId;
+use crate::types::Service;
 
 /// Work on a sample begins at most this often: a recording that kills the process every time is given
 /// up, one that was merely there when it died is not.
@@ -138,7 +139,8 @@ async fn listen(state: &AppState, ticket: &Ticket, sample: &mut Sample) -> Resul
     }
     let answer = match &recognition.transcript {
         Some(transcript) => {
-            Some(answers::answer(state, &ticket.tenant_id, transcript, &sample.context, sample.language).await?)
+            let utterance = recognition.utterance(transcript, &sample.context, sample.language);
+            Some(answers::answer(state, &ticket.tenant_id, utterance).await?)
         }
         None => None,
     };

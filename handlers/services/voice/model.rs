@@ -6,7 +6,7 @@ use crate::audio::{Measurements, Quality, Waveform};
 use crate::containers::{VOICE_JOBS, VOICE_RESULTS, VOICE_UPLOADS};
 use crate::ports::blobs::BlobName;
 use crate::ports::speech::Segment;
-use crate::services::shop::answers::Answer;
+use crate::services::shop::answers::{Answer, Utterance};
 use crate::types::{InteractionId, Language, SampleId, TenantId, UserId};
 use crate::understanding::Context;
 
@@ -56,6 +56,18 @@ pub struct Recognition {
     pub segments: Vec<Segment>,
     /// Why there is no transcript: what is missing and how to install it, or what went wrong.
     pub problem: Option<String>,
+}
+
+impl Recognition {
+    /// The transcript as something to be answered.
+    pub fn utterance<'a>(
+        &self,
+        transcript: &'a str,
+        context: &'a Context,
+        language: Option<Language>,
+    ) -> Utterance<'a> {
+        Utterance { text: transcript, certainty: f64::from(self.confidence), context, language }
+    }
 }
 
 /// A recording on its way to an answer: partition `(tenant, user)`, kind `sample`.

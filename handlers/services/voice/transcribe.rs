@@ -18,7 +18,7 @@ use super::samples::{SampleView, new_sample};
 use super::store;
 use crate::audio::{Limits, Measurements, Quality};
 use crate::error::{Code, Error, Result};
-use crate::function::{Function, Service};
+use crate::function::Function;
 use crate::http::{Request, Response, json, no_store};
 use crate::identity::{Caller, Principal};
 use crate::ports::blobs::{PutOptions, whole};
@@ -27,6 +27,8 @@ use crate::services::accounts::{self, Purpose};
 use crate::services::shop::answers::{self, Answer};
 use crate::state::AppState;
 use crate::types::Language;
+use crate::types::Service;
+use crate::understanding::Context;
 
 /// The recording, and room for the frame of a form.
 const BODY_LIMIT: usize = 10 * 1024 * 1024 + 64 * 1024;
@@ -116,7 +118,9 @@ async fn fleeting(state: &AppState, caller: &Caller, audio: Bytes, language: Opt
     let result = match &recognition.transcript {
         None => None,
         Some(text) => {
-            let answer = answers::answer(state, caller.tenant(), text, &Default::default(), language).await?;
+            let context = Context::default();
+            let utterance = recognition.utterance(text, &context, language);
+            let answer = answers::answer(state, caller.tenant(), utterance).await?;
             let heard = Heard { engine: recognition.engine.clone(), audio_ms: analysis.measurements.duration_ms };
             Some(converse(state, caller, text, answer, "transcribe", Some(heard)).await?)
         }

@@ -1,1 +1,299 @@
 //! What every adapter of the cache port must do.
+//!
+//! Redis keeps its own time, so lifetimes are short and real: what must be there has a long one, and
+//! what must go is waited for.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use pravis::adapters::cache::memory::{MemoryCache, MemoryInvalidations};
+use pravis::ports::PortErrorKind;
+use pravis::ports::cache::{Cache, Invalidations};
+use tokio::time::{sleep, timeout};
+use ulid::Ulid;
+
+const LONG: Duration = Duration::from_secs(60);
+const SHORT: Duration = Duration::from_millis(50);
+const PATIENCE: Duration = Duration::from_secs(10);
+
+macro_rules! cases {
+    ($adapter:ident, $port:ty, $open:expr, $($case:ident),+ $(,)?) => {
+        mod $adapter {
+            use super::*;
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $case() {
+                    let adapter: Arc<$port> = $open.await;
+                    super::$case(adapter).await;
+                }
+            )+
+        }
+    };
+}
+
+macro_rules! cache_suite {
+    ($adapter:ident, $open:expr) => {
+        cases!(
+            $adapter,
+            dyn Cache,
+            $open,
+            a_value_is_kept_and_replaced,
+            values_are_any_bytes,
+            a_value_ends_with_its_lifetime,
+            a_new_value_has_a_new_lifetime,
+            a_deleted_value_is_gone,
+            only_the_first_of_many_claims_wins,
+            an_expired_claim_is_free,
+            a_claim_leaves_what_is_there,
+            counters_are_exact_among_tasks,
+            later_increments_do_not_prolong_a_counter,
+            a_deleted_counter_begins_anew,
+            long_keys_and_empty_lifetimes_are_refused,
+        );
+    };
+}
+
+macro_rules! invalidations_suite {
+    ($adapter:ident, $open:expr) => {
+        cases!(
+            $adapter,
+            dyn Invalidations,
+            $open,
+            every_subscriber_hears_every_message,
+            a_subscriber_hears_nothing_from_before,
+            publishing_to_nobody_is_no_error,
+        );
+    };
+}
+
+cache_suite!(memory_cache, async { Arc::new(MemoryCache::new(16 << 20)) as Arc<dyn Cache> });
+invalidations_suite!(memory_invalidations, async { Arc::new(MemoryInvalidations::new()) as Arc<dyn Invalidations> });
+
+/// A key that no other run uses: the store may be shared.
+fn key(name: &str) -> String {
+    format!("conformance:{name}:{}", Ulid::generate())
+}
+
+fn bytes(text: &'static str) -> Bytes {
+    Bytes::from_static(text.as_bytes())
+}
+
+async fn wait_until_gone(cache: &dyn Cache, key: &str) {
+    let since = Instant::now();
+    while cache.get(key).await.unwrap().is_some() {
+        assert!(since.elapsed() < PATIENCE, "{key} outlives its lifetime");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+async fn a_value_is_kept_and_replaced(cache: Arc<dyn Cache>) {
+    let key = key("value");
+    assert_eq!(cache.get(&key).await.unwrap(), None);
+    cache.set(&key, bytes("old"), LONG).await.unwrap();
+    assert_eq!(cache.get(&key).await.unwrap(), Some(bytes("old")));
+    cache.set(&key, bytes("new"), LONG).await.unwrap();
+    assert_eq!(cache.get(&key).await.unwrap(), Some(bytes("new")));
+}
+
+async fn values_are_any_bytes(cache: Arc<dyn Cache>) {
+    let every_byte: Vec<u8> = (0..=255).collect();
+    for value in [Bytes::new(), Bytes::from(every_byte), Bytes::from(vec![0; 1 << 20])] {
+        let key = key("लाल साड़ी\n");
+        cache.set(&key, value.clone(), LONG).await.unwrap();
+        assert_eq!(cache.get(&key).await.unwrap(), Some(value));
+    }
+}
+
+async fn a_value_ends_with_its_lifetime(cache: Arc<dyn Cache>) {
+    let key = key("short");
+    let began = Instant::now();
+    cache.set(&key, bytes("here"), SHORT).await.unwrap();
+    wait_until_gone(&*cache, &key).await;
+    assert!(began.elapsed() >= SHORT, "gone before its time with nothing else in the cache");
+}
+
+async fn a_new_value_has_a_new_lifetime(cache: Arc<dyn Cache>) {
+    let (prolonged, shortened) = (key("prolonged"), key("shortened"));
+    cache.set(&prolonged, bytes("old"), SHORT).await.unwrap();
+    cache.set(&prolonged, bytes("new"), LONG).await.unwrap();
+    cache.set(&shortened, bytes("old"), LONG).await.unwrap();
+    cache.set(&shortened, bytes("new"), SHORT).await.unwrap();
+    wait_until_gone(&*cache, &shortened).await;
+    sleep(SHORT).await;
+    assert_eq!(cache.get(&prolonged).await.unwrap(), Some(bytes("new")));
+}
+
+async fn a_deleted_value_is_gone(cache: Arc<dyn Cache>) {
+    let key = key("deleted");
+    cache.delete(&key).await.unwrap();
+    cache.set(&key, bytes("here"), LONG).await.unwrap();
+    cache.delete(&key).await.unwrap();
+    assert_eq!(cache.get(&key).await.unwrap(), None);
+}
+
+async fn only_the_first_of_many_claims_wins(cache: Arc<dyn Cache>) {
+    let key = key("claim");
+    let claims = (0..32).map(|claimant: u8| {
+        let (cache, key) = (Arc::clone(&cache), key.clone());
+        tokio::spawn(async move { cache.set_if_absent(&key, Bytes::from(vec![claimant]), LONG).await.unwrap() })
+    });
+    let won: Vec<bool> = join_all(claims).await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(won.iter().filter(|won| **won).count(), 1);
+    let winner = won.iter().position(|won| *won).unwrap() as u8;
+    assert_eq!(cache.get(&key).await.unwrap(), Some(Bytes::from(vec![winner])));
+}
+
+async fn an_expired_claim_is_free(cache: Arc<dyn Cache>) {
+    let key = key("expired claim");
+    assert!(cache.set_if_absent(&key, bytes("first"), SHORT).await.unwrap());
+    // Nothing but the claim itself is called, so nothing else can have swept the expired one out.
+    sleep(SHORT * 2).await;
+    assert!(cache.set_if_absent(&key, bytes("second"), LONG).await.unwrap());
+    assert_eq!(cache.get(&key).await.unwrap(), Some(bytes("second")));
+}
+
+async fn a_claim_leaves_what_is_there(cache: Arc<dyn Cache>) {
+    let lasting = key("lasting");
+    cache.set(&lasting, bytes("first"), LONG).await.unwrap();
+    assert!(!cache.set_if_absent(&lasting, bytes("second"), SHORT).await.unwrap());
+    sleep(SHORT * 2).await;
+    assert_eq!(cache.get(&lasting).await.unwrap(), Some(bytes("first")), "a refused claim cut the lifetime");
+}
+
+async fn counters_are_exact_among_tasks(cache: Arc<dyn Cache>) {
+    let key = key("counter");
+    let increments = (0..100).map(|_| {
+        let (cache, key) = (Arc::clone(&cache), key.clone());
+        tokio::spawn(async move {
+            let mut seen = Vec::new();
+            for _ in 0..20 {
+                seen.push(cache.increment(&key, 3, LONG).await.unwrap());
+            }
+            seen
+        })
+    });
+    let mut seen: Vec<u64> = join_all(increments).await.into_iter().flat_map(Result::unwrap).collect();
+    seen.sort_unstable();
+    let expected: Vec<u64> = (1..=2000).map(|step| step * 3).collect();
+    assert_eq!(seen, expected);
+}
+
+async fn later_increments_do_not_prolong_a_counter(cache: Arc<dyn Cache>) {
+    let key = key("window");
+    assert_eq!(cache.increment(&key, 1, SHORT * 4).await.unwrap(), 1);
+    let since = Instant::now();
+    sleep(SHORT).await;
+    while cache.increment(&key, 1, LONG).await.unwrap() != 1 {
+        assert!(since.elapsed() < PATIENCE, "the counter never ended");
+        sleep(Duration::from_millis(10)).await;
+    }
+    assert!(since.elapsed() >= SHORT * 3, "the counter ended early");
+}
+
+async fn a_deleted_counter_begins_anew(cache: Arc<dyn Cache>) {
+    let key = key("counter");
+    assert_eq!(cache.increment(&key, 41, LONG).await.unwrap(), 41);
+    cache.delete(&key).await.unwrap();
+    assert_eq!(cache.increment(&key, 1, LONG).await.unwrap(), 1);
+}
+
+async fn long_keys_and_empty_lifetimes_are_refused(cache: Arc<dyn Cache>) {
+    let (longest, too_long) = ("k".repeat(512), "k".repeat(513));
+    cache.set(&longest, bytes("here"), SHORT).await.unwrap();
+    let refusals = [
+        cache.get(&too_long).await.map(drop),
+        cache.set(&too_long, bytes("here"), LONG).await,
+        cache.set_if_absent(&too_long, bytes("here"), LONG).await.map(drop),
+        cache.increment(&too_long, 1, LONG).await.map(drop),
+        cache.delete(&too_long).await,
+        cache.set(&longest, bytes("here"), Duration::ZERO).await,
+        cache.increment(&longest, 1, Duration::ZERO).await.map(drop),
+    ];
+    for refusal in refusals {
+        assert_eq!(refusal.unwrap_err().kind(), PortErrorKind::InvalidRequest);
+    }
+}
+
+async fn every_subscriber_hears_every_message(invalidations: Arc<dyn Invalidations>) {
+    let mut first = invalidations.subscribe().await.unwrap();
+    let mut second = invalidations.subscribe().await.unwrap();
+    for message in ["one", "two", ""] {
+        invalidations.publish(bytes(message)).await.unwrap();
+    }
+    for subscriber in [&mut first, &mut second] {
+        for message in ["one", "two", ""] {
+            assert_eq!(timeout(PATIENCE, subscriber.next()).await.unwrap(), Some(bytes(message)));
+        }
+    }
+}
+
+async fn a_subscriber_hears_nothing_from_before(invalidations: Arc<dyn Invalidations>) {
+    invalidations.publish(bytes("before")).await.unwrap();
+    let mut subscriber = invalidations.subscribe().await.unwrap();
+    invalidations.publish(bytes("after")).await.unwrap();
+    assert_eq!(timeout(PATIENCE, subscriber.next()).await.unwrap(), Some(bytes("after")));
+}
+
+async fn publishing_to_nobody_is_no_error(invalidations: Arc<dyn Invalidations>) {
+    drop(invalidations.subscribe().await.unwrap());
+    invalidations.publish(bytes("hello?")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_memory_cache_forgets_the_oldest_and_takes_the_new() {
+    let cache = MemoryCache::new(1 << 20);
+    for number in 0..1000 {
+        cache.set(&format!("value {number}"), Bytes::from(vec![1; 16 << 10]), LONG).await.unwrap();
+        assert_eq!(cache.increment("limit", 1, LONG).await.unwrap(), number + 1, "a counter in use was evicted");
+    }
+    let mut kept = 0;
+    for number in 0..1000 {
+        kept += usize::from(cache.get(&format!("value {number}")).await.unwrap().is_some());
+    }
+    assert!((1..=64).contains(&kept), "{kept} values of 16 KiB in a cache of 1 MiB");
+}
+
+#[tokio::test]
+async fn a_memory_cache_full_of_popular_values_takes_new_claims() {
+    let cache = MemoryCache::new(1 << 20);
+    // With the bookkeeping of each these leave room for few claims.
+    let popular: Vec<String> = (0..62).map(|number| format!("popular {number}")).collect();
+    for key in &popular {
+        cache.set(key, Bytes::from(vec![1; 16 << 10]), LONG).await.unwrap();
+    }
+    for key in popular.iter().cycle().take(62 * 20) {
+        assert!(cache.get(key).await.unwrap().is_some(), "{key} was evicted before the cache was full");
+    }
+    for number in 0..200 {
+        assert!(cache.set_if_absent(&format!("claim {number}"), bytes("mine"), LONG).await.unwrap());
+    }
+    // Until the cache has looked at what it took in, which it does every 300 ms.
+    sleep(Duration::from_millis(400)).await;
+    cache.get("popular 0").await.unwrap();
+    for number in 0..200 {
+        let key = format!("claim {number}");
+        assert!(!cache.set_if_absent(&key, bytes("yours"), LONG).await.unwrap(), "{key} was turned away");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_a_counter_cannot_be_incremented() {
+    let cache = MemoryCache::new(1 << 20);
+    cache.set("name", bytes("Pravi"), LONG).await.unwrap();
+    let error = cache.increment("name", 1, LONG).await.unwrap_err();
+    assert_eq!(error.kind(), PortErrorKind::InvalidRequest);
+    assert_eq!(cache.get("name").await.unwrap(), Some(bytes("Pravi")));
+}
+
+#[tokio::test]
+async fn a_lagging_subscriber_of_memory_sees_its_stream_end() {
+    let invalidations = MemoryInvalidations::new();
+    let mut lagging = invalidations.subscribe().await.unwrap();
+    for _ in 0..10_000 {
+        invalidations.publish(bytes("changed")).await.unwrap();
+    }
+    assert_eq!(timeout(PATIENCE, lagging.next()).await.unwrap(), None);
+}

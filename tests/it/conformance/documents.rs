@@ -9,6 +9,7 @@ mod changes;
 mod crash;
 mod lifetimes;
 mod model;
+mod pages;
 mod queries;
 mod races;
 mod sqlite;
@@ -96,7 +97,8 @@ macro_rules! document_suite {
                 text_compares_by_code_point,
                 hostile_values_are_only_values,
                 hostile_fields_are_refused,
-                comparisons_without_meaning_are_refused,
+                comparisons_without_meaning_are_refused;
+            pages:
                 mixed_types_have_one_order,
                 ties_are_broken_by_id,
                 pages_of_every_size_make_the_same_list,

@@ -1,1 +1,78 @@
 //! What every adapter of the events port must do.
+
+mod local_queue;
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use chrono::{TimeZone, Utc};
+use pravis::ports::events::{DomainEvent, EventBus};
+use pravis::types::{EventId, SampleId, TenantId};
+use serde_json::json;
+
+/// A bus and a way to see what arrives on it.
+#[async_trait]
+trait BusUnderTest: Send {
+    fn bus(&self) -> &dyn EventBus;
+
+    /// Every event that a receiver gets who comes after all publishers are gone.
+    async fn received_after_restart(self: Box<Self>) -> Vec<DomainEvent>;
+}
+
+macro_rules! events_suite {
+    ($adapter:ident, $open:expr; $($case:ident),+ $(,)?) => {
+        mod $adapter {
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    super::$case($open).await;
+                }
+            )+
+        }
+    };
+    ($adapter:ident, $open:expr) => {
+        events_suite!(
+            $adapter, $open;
+            what_is_published_is_received_after_a_restart,
+            publishing_nothing_is_no_error,
+            an_event_may_be_published_twice,
+        );
+    };
+}
+
+events_suite!(on_local_queue, super::local_queue::bus_under_test());
+
+fn event(kind: &str) -> DomainEvent {
+    DomainEvent {
+        id: EventId::generate(),
+        kind: kind.to_owned(),
+        tenant_id: TenantId::pravis(),
+        subject: SampleId::generate().to_string(),
+        occurred_at: Utc.with_ymd_and_hms(2026, 1, 15, 6, 30, 0).unwrap(),
+        data: json!({ "text": "लाल साड़ी दिखाओ", "pricePaise": 449900, "none": null, "list": [1, "two"] }),
+    }
+}
+
+/// Delivery is at least once and in no order, so events are compared as a set by id.
+fn by_id(events: impl IntoIterator<Item = DomainEvent>) -> BTreeMap<EventId, DomainEvent> {
+    events.into_iter().map(|event| (event.id.clone(), event)).collect()
+}
+
+async fn what_is_published_is_received_after_a_restart(subject: Box<dyn BusUnderTest>) {
+    let published: Vec<DomainEvent> = (0..40).map(|number| event(&format!("voice.sample.{number}"))).collect();
+    subject.bus().publish(&published[..1]).await.unwrap();
+    subject.bus().publish(&published[1..]).await.unwrap();
+    assert_eq!(by_id(subject.received_after_restart().await), by_id(published));
+}
+
+async fn publishing_nothing_is_no_error(subject: Box<dyn BusUnderTest>) {
+    subject.bus().publish(&[]).await.unwrap();
+    assert!(subject.received_after_restart().await.is_empty());
+}
+
+async fn an_event_may_be_published_twice(subject: Box<dyn BusUnderTest>) {
+    let event = event("order.placed");
+    subject.bus().publish(std::slice::from_ref(&event)).await.unwrap();
+    subject.bus().publish(std::slice::from_ref(&event)).await.unwrap();
+    assert_eq!(by_id(subject.received_after_restart().await), by_id([event]));
+}

@@ -9,11 +9,11 @@ use futures_util::future::join_all;
 use pravis::adapters::documents::SqliteDocuments;
 use pravis::ports::PortErrorKind;
 use pravis::ports::clock::SystemClock;
-use pravis::ports::documents::{Document, DocumentStore, PartitionKey, Ttl};
+use pravis::ports::documents::{Container, Document, DocumentStore, PartitionKey, Ttl};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{Advance, CONTAINERS, PEOPLE, Subject, document, document_suite, n_of, person, tenant};
+use super::{Advance, CONTAINERS, PEOPLE, Subject, assert_refused, document, document_suite, n_of, person, tenant};
 use crate::support::clock::ManualClock;
 
 document_suite!(subject);
@@ -86,6 +86,20 @@ async fn what_is_dropped_is_found_again() {
     assert!(second.changes(&PEOPLE, position.clone(), 10).await.unwrap().items.is_empty());
     second.create(&PEOPLE, &partition, document("b", json!({}))).await.unwrap();
     assert_eq!(second.changes(&PEOPLE, position, 10).await.unwrap().items.len(), 1);
+}
+
+#[tokio::test]
+async fn a_container_that_was_not_declared_is_refused() {
+    static STRAY: Container = Container { name: "stray", partition_key: &["tenantId"], default_ttl: None };
+    static ANOTHER_KEY: Container = Container { name: "people", partition_key: &["tenantId"], default_ttl: None };
+    let (_folder, path) = file();
+    let store = open(&path);
+    for container in [&STRAY, &ANOTHER_KEY] {
+        let partition = PartitionKey(vec![tenant()]);
+        let created = store.create(container, &partition, document("a", json!({}))).await;
+        assert_refused(created, PortErrorKind::InvalidRequest);
+        assert_refused(store.changes(container, None, 1).await, PortErrorKind::InvalidRequest);
+    }
 }
 
 #[tokio::test]
