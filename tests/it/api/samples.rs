@@ -1,5 +1,4 @@
-//! Voice samples from announcement to end, with recordings made here. Whether a recogniser is installed
-//! makes no difference to what is asked.
+//! Voice samples from announcement to end, with recordings made here.
 
 mod refused;
 mod repaired;
