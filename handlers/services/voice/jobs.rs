@@ -140,7 +140,10 @@ async fn listen(state: &AppState, ticket: &Ticket, sample: &mut Sample) -> Resul
     let answer = match &recognition.transcript {
         Some(transcript) => {
             let utterance = recognition.utterance(transcript, &sample.context, sample.language);
-            Some(answers::answer(state, &ticket.tenant_id, utterance).await?)
+            Some(match consent {
+                true => answers::answer(state, &ticket.tenant_id, utterance).await?,
+                false => answers::answer_unquoted(state, &ticket.tenant_id, utterance).await?,
+            })
         }
         None => None,
     };

@@ -105,7 +105,7 @@ struct VoiceList {
 
 async fn voices(state: AppState, _request: Request) -> Result<Response> {
     let list = VoiceList {
-        voices: state.speech.voices().await?,
+        voices: known_voices(&state).await?,
         recogniser: state.speech.recogniser(),
         synthesiser: state.speech.synthesiser(),
     };
@@ -145,9 +145,20 @@ async fn synthesise(state: AppState, request: Request) -> Result<Response> {
     Ok(with_etag(response, &ETag(name)))
 }
 
+/// The voices there are: none without an engine, whose status then tells what to install.
+async fn known_voices(state: &AppState) -> Result<Vec<Voice>> {
+    match state.speech.voices().await {
+        Err(error) if error.kind() == PortErrorKind::Unavailable => Ok(Vec::new()),
+        voices => Ok(voices?),
+    }
+}
+
 /// The voice that is asked for, or the default one of the language.
 async fn choose(state: &AppState, id: Option<&str>, language: Option<Language>) -> Result<Voice> {
-    let voices = state.speech.voices().await?;
+    let voices = known_voices(state).await?;
+    if voices.is_empty() {
+        return Err(Error::new(Code::Unavailable, "No speech engine is available; see voice/voices."));
+    }
     let known = || voices.iter().map(|voice| voice.id.as_str()).collect::<Vec<_>>().join(", ");
     match id {
         Some(id) => voices

@@ -1,5 +1,6 @@
 //! The real application on its embedded adapters, in a directory of its own, on a port of its own,
-//! under a clock that stands still.
+//! under a clock that stands still. It finds no speech engine, whatever the machine has, unless it is told
+//! the `PATH`: what depends on one is tested elsewhere.
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Deref;
