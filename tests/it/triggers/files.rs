@@ -155,7 +155,9 @@ async fn what_the_host_refuses_is_refused() {
         refusal(because);
         fs::write(&function, &sound).unwrap();
     }
-    edit(function.clone(), |file| file["bindings"].as_array_mut().unwrap().push(json!({ "type": "queue", "direction": "out", "name": "q" })));
+    edit(function.clone(), |file| {
+        file["bindings"].as_array_mut().unwrap().push(json!({ "type": "queue", "direction": "out", "name": "q" }))
+    });
     refusal("JSON payloads");
     fs::write(&function, &sound).unwrap();
 

@@ -11,12 +11,41 @@ use crate::support::process::{Standalone, chunked, request, send, sized};
 /// Ways to write a path that may end at `/name`.
 fn paths_to(name: &str) -> Vec<String> {
     [
-        "/{}", "/{}/", "//{}", "///{}", "/./{}", "/api/{}", "/api//{}", "/api/../{}", "/api/./../{}", "/api/%2e%2e/{}",
-        "/api/%2E./{}", "/api/..%2F{}", "/api/..%2f{}", "/api/..%5C{}", "/api/..%5c{}", "/api/..\\{}", "/api\\..\\{}",
-        "/api/%252e%252e/{}", "/api/%252e%252e%252f{}", "/api/..%255C{}", "/api/v1/..%5C..%5C{}", "/api/v1/products/..%5C..%5C..%5C..%5C{}",
-        "/api/%2F{}", "/api/%2F..%2F{}", "/%61pi/../{}", "/API/..%5C{}", "/api/..;/{}", "/api/%3F/../{}", "/api/..%5C{}%3Fx",
-        "/api/..%5C{}%23", "/admin/functions/{}", "/admin/../{}", "/runtime/webhooks/blobs?functionName=Host.Functions.{}",
-        "http://127.0.0.1/{}", "/api/..%5C{}?code=x",
+        "/{}",
+        "/{}/",
+        "//{}",
+        "///{}",
+        "/./{}",
+        "/api/{}",
+        "/api//{}",
+        "/api/../{}",
+        "/api/./../{}",
+        "/api/%2e%2e/{}",
+        "/api/%2E./{}",
+        "/api/..%2F{}",
+        "/api/..%2f{}",
+        "/api/..%5C{}",
+        "/api/..%5c{}",
+        "/api/..\\{}",
+        "/api\\..\\{}",
+        "/api/%252e%252e/{}",
+        "/api/%252e%252e%252f{}",
+        "/api/..%255C{}",
+        "/api/v1/..%5C..%5C{}",
+        "/api/v1/products/..%5C..%5C..%5C..%5C{}",
+        "/api/%2F{}",
+        "/api/%2F..%2F{}",
+        "/%61pi/../{}",
+        "/API/..%5C{}",
+        "/api/..;/{}",
+        "/api/%3F/../{}",
+        "/api/..%5C{}%3Fx",
+        "/api/..%5C{}%23",
+        "/admin/functions/{}",
+        "/admin/../{}",
+        "/runtime/webhooks/blobs?functionName=Host.Functions.{}",
+        "http://127.0.0.1/{}",
+        "/api/..%5C{}?code=x",
     ]
     .map(|pattern| pattern.replace("{}", name))
     .into()
@@ -85,7 +114,9 @@ async fn on_its_own_the_program_takes_no_invocations() {
                 .header("content-type", "application/json")
                 .header("x-azure-functions-invocationid", "2c6f0f0e-0000-0000-0000-000000000001");
             let answer = send(program.address, request.body(chunked(payload.clone())).unwrap()).await.unwrap();
-            assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+            // 405 where the path happens to be that of another method's function.
+            let refused = [StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED].contains(&answer.status);
+            assert!(refused, "{path}: {answer:?}");
             answer.problem();
         }
     }

@@ -80,7 +80,8 @@ async fn what_no_route_matches_gets_a_problem_document() {
             assert_eq!((booking.function.as_str(), booking.target.as_str()), ("ZzUnmatched", path));
         }
         // The host matches routes without regard to case; the handler does not, and says so properly.
-        let answer = host.request(request(Method::GET, "/API/V1/Products", "shop.example").body(sized("")).unwrap()).await;
+        let answer =
+            host.request(request(Method::GET, "/API/V1/Products", "shop.example").body(sized("")).unwrap()).await;
         assert_eq!(answer.problem()["code"], "not_found");
         assert_eq!(host.bookings().pop().unwrap().function, "ShopProductsList");
     }
@@ -106,7 +107,8 @@ async fn what_is_the_hosts_own_never_reaches_the_handler() {
 async fn head_and_preflight_reach_the_function_of_their_path() {
     for mode in HttpMode::BOTH {
         let host = FunctionsHost::setup().mode(mode).start().await;
-        let head = host.request(request(Method::HEAD, "/api/v1/products", "shop.example").body(sized("")).unwrap()).await;
+        let head =
+            host.request(request(Method::HEAD, "/api/v1/products", "shop.example").body(sized("")).unwrap()).await;
         assert_eq!((head.status, head.body.len()), (StatusCode::OK, 0));
         let preflight = request(Method::OPTIONS, "/api/v1/products", "shop.example")
             .header("origin", "http://localhost:5173")
