@@ -53,8 +53,8 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
     let dir = settings.data_dir.clone();
     std::fs::create_dir_all(&dir).map_err(Error::internal)?;
     let secrets = SettingsSecrets::new(settings.secrets.clone(), Some(dir.join("secrets.json")));
-    let signing = secrets.get_or_create("jwt-signing-key", fresh_signing_key()?).await?;
-    let url_key = secrets.get_or_create("blob-url-key", fresh_key()?).await?;
+    let signing = secret(&secrets, "jwt-signing-key", fresh_signing_key).await?;
+    let url_key = secret(&secrets, "blob-url-key", fresh_key).await?;
 
     let stores = LocalStores {
         documents: Arc::new(SqliteDocuments::open(&dir.join("documents.db"), &EMBEDDED_CONTAINERS, clock.clone())?),
@@ -92,6 +92,15 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
         settings,
     });
     Ok(Application { state, registry, stores })
+}
+
+/// A secret that is made when there is none. Only then: the first random bytes cost a start more than
+/// all else.
+async fn secret(secrets: &impl Secrets, name: &str, fresh: impl Fn() -> Result<Secret>) -> Result<Secret> {
+    match secrets.get(name).await? {
+        Some(secret) => Ok(secret),
+        None => Ok(secrets.get_or_create(name, fresh()?).await?),
+    }
 }
 
 /// The local speech engine, its programs found but not run.

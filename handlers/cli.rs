@@ -10,11 +10,11 @@ use clap::{Args, Parser, Subcommand};
 use tokio::sync::watch;
 
 use crate::app::{self, Application};
-use crate::function::Service;
 use crate::host::local::LocalHost;
 use crate::registry::{self, FileProblem, Registry};
 use crate::server::{Listener, Mode, Server};
 use crate::settings::Settings;
+use crate::types::Service;
 
 /// Where the Functions host tells its port.
 const HOST_PORT: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::function::Service;
 use crate::ports::secrets::Secret;
+use crate::types::Service;
 use crate::types::TenantId;
 
 /// A variable that cannot be used.

@@ -10,9 +10,10 @@
 set -euo pipefail
 
 PREFIX=${PREFIX:-/usr/local}
-NEEDS=(toolchain speech_programs pocketsphinx)
+NEEDS=(toolchain speech_programs pocketsphinx cargo_deny)
 
 POCKETSPHINX_VERSION=5.1.1
+CARGO_DENY_VERSION=0.20.2
 POCKETSPHINX_SHA256=675778b309a22dfc9b7d37f7621976bba491d2a5f8c59696bd77fd6d07271355
 
 say() { printf 'install: %s\n' "$*" >&2; }
@@ -102,6 +103,14 @@ need_pocketsphinx() {
         }
     )
     "$program" soxflags >/dev/null || fail "pocketsphinx does not start"
+}
+
+# Checks the licences and sources of the crates.
+need_cargo_deny() {
+    cargo deny --version >/dev/null 2>&1 || {
+        say "cargo-deny $CARGO_DENY_VERSION: build"
+        cargo install --quiet --locked "cargo-deny@$CARGO_DENY_VERSION"
+    }
 }
 
 main() {

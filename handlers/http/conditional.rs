@@ -49,10 +49,12 @@ pub fn not_modified(method: &Method, request: &HeaderMap, response: Response) ->
     if !is_read || response.status() != StatusCode::OK {
         return response;
     }
-    let (Some(etag), Some(known)) = (response.headers().get(ETAG), request.get(IF_NONE_MATCH)) else { return response };
-    let (Ok(etag), Ok(known)) = (etag.to_str(), known.to_str()) else { return response };
-    // RFC 9110 §13.1.2: the comparison is weak, and the CDN may have weakened our tag.
-    let matches = known.trim() == "*" || known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag);
+    let Some(Ok(etag)) = response.headers().get(ETAG).map(HeaderValue::to_str) else { return response };
+    // Several headers are one list (RFC 9110 §5.3). The comparison is weak (§13.1.2), and the CDN may
+    // have weakened our tag.
+    let known = request.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let mut tags = known.flat_map(|list| list.split(',')).map(str::trim);
+    let matches = tags.any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag);
     if !matches {
         return response;
     }

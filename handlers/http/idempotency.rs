@@ -13,7 +13,7 @@ use aws_lc_rs::digest::{self, SHA256};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
-use http::header::{CONTENT_TYPE, ETAG, LOCATION};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +32,7 @@ const KEEP: u32 = 48 * 3600;
 const MAX_KEY_CHARS: usize = 255;
 /// Answers larger than this are not kept; no function that creates gives such a one.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
-const KEPT_HEADERS: [HeaderName; 3] = [CONTENT_TYPE, LOCATION, ETAG];
+const KEPT_HEADERS: [HeaderName; 4] = [CACHE_CONTROL, CONTENT_TYPE, LOCATION, ETAG];
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -9,6 +9,9 @@ use utoipa::ToSchema;
 use super::PortResult;
 use crate::types::Language;
 
+/// The confidence below which a transcript was probably not said; engines report on this scale.
+pub const UNSURE_BELOW: f32 = 0.5;
+
 /// What an engine made of a recording.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -16,7 +19,7 @@ pub struct Transcript {
     /// What was said; empty when the engine heard no words.
     pub text: String,
     pub language: Language,
-    /// 0 to 1, how sure the engine is of the whole.
+    /// 0 to 1, how sure the engine is of the whole; see [`UNSURE_BELOW`].
     pub confidence: f32,
     pub segments: Vec<Segment>,
     /// The engine that answered, such as `pocketsphinx`.

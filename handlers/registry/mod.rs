@@ -13,8 +13,9 @@ pub use stage::stage;
 
 use std::collections::BTreeSet;
 
-use crate::function::{Function, Service, Trigger};
+use crate::function::{Function, Trigger};
 use crate::services;
+use crate::types::Service;
 
 /// Why the table of functions cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

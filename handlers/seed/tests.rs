@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::*;
+use crate::types::Language;
 
 const SIZES: [&str; 6] = ["XS", "S", "M", "L", "XL", "XXL"];
 const FREE_SIZE: [&str; 4] = ["sarees", "dupattas", "stoles", "shawls"];

@@ -1,7 +1,9 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, TryStreamExt};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{Code, Error, Result};
 use crate::ports::blobs::ByteStream;
@@ -9,6 +11,46 @@ use crate::ports::{PortError, PortErrorKind};
 
 /// How long a client may take to send a body that is read whole.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
+
+/// All bodies that are in memory at once; a request that finds no room waits a little, then is told to
+/// come back.
+pub struct BodyBudget {
+    units: Arc<Semaphore>,
+    bytes: usize,
+    patience: Duration,
+}
+
+/// Room for one body; given back when it goes away.
+pub struct BodyRoom(#[expect(dead_code, reason = "held, not read")] Option<OwnedSemaphorePermit>);
+
+impl BodyBudget {
+    const UNIT: usize = 64 * 1024;
+
+    /// Room for `bytes` of bodies, for which a request waits at most `patience`.
+    pub fn new(bytes: usize, patience: Duration) -> Self {
+        Self { units: Arc::new(Semaphore::new(bytes / Self::UNIT)), bytes, patience }
+    }
+
+    /// Takes room for a body of at most `bytes`.
+    ///
+    /// # Errors
+    /// [`Code::Unavailable`] when there is none for a while.
+    pub async fn take(&self, bytes: usize) -> Result<BodyRoom> {
+        let units = bytes.min(self.bytes).div_ceil(Self::UNIT) as u32;
+        if units == 0 {
+            return Ok(BodyRoom(None));
+        }
+        let full = || {
+            Error::new(Code::Unavailable, "Too much is being uploaded at this moment; please try again.")
+                .with_retry_after(Duration::from_secs(2))
+        };
+        let waiting = self.units.clone().acquire_many_owned(units);
+        match tokio::time::timeout(self.patience, waiting).await {
+            Ok(Ok(permit)) => Ok(BodyRoom(Some(permit))),
+            Ok(Err(_)) | Err(_) => Err(full()),
+        }
+    }
+}
 
 /// Reads a body of at most `limit` bytes, counting what comes, since a length need not be declared and
 /// need not be true.
@@ -58,4 +100,21 @@ where
     Box::pin(body.map_ok(|mut chunk| chunk.copy_to_bytes(chunk.remaining())).map_err(|error| {
         PortError::new(PortErrorKind::InvalidRequest, "the body ended before its time").with_source(error)
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn bodies_beyond_the_budget_are_told_to_come_back() {
+        let budget = BodyBudget::new(1 << 20, Duration::from_millis(20));
+        let first = budget.take(1 << 20).await.unwrap();
+        let refused = budget.take(1).await.err().unwrap();
+        assert_eq!(refused.code(), Code::Unavailable);
+        assert!(refused.retry_after().is_some());
+        budget.take(0).await.unwrap();
+        drop(first);
+        budget.take(1).await.unwrap();
+    }
 }

@@ -30,16 +30,20 @@ where
 {
     let headers = incoming.headers.clone();
     let path = incoming.path.clone();
+    let id = RequestId::generate();
     let mut response = if incoming.method == Method::OPTIONS {
         cors.preflight(&headers, "GET, HEAD, OPTIONS, PUT")
     } else {
         serve(blobs, incoming).await.unwrap_or_else(|error| {
-            let id = RequestId::generate();
             tracing::info!(request_id = %id, error = %error.chain(), "signed blob request refused");
             problem::response(&error, id.as_str(), &path)
         })
     };
     cors.apply(&headers, &mut response);
+    if let Ok(id) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert("x-request-id", id);
+    }
+    response.headers_mut().insert("x-content-type-options", HeaderValue::from_static("nosniff"));
     response
 }
 
@@ -125,7 +129,6 @@ async fn download(
     out.insert(CONTENT_TYPE, HeaderValue::from_str(&content.properties.content_type).map_err(Error::internal)?);
     out.insert(ETAG, HeaderValue::from_str(&format!("\"{}\"", content.properties.etag)).map_err(Error::internal)?);
     out.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    out.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
     // Uploads are not ours: whatever they claim to be, a browser must not run them.
     out.insert("content-security-policy", HeaderValue::from_static("sandbox"));
     match range {

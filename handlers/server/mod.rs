@@ -12,6 +12,7 @@ pub use listener::{Listener, ListenerError};
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Buf;
 use futures_util::Stream;
@@ -25,6 +26,10 @@ use crate::host;
 use crate::http::cors::Cors;
 use crate::registry::{Registry, RouteTable};
 use crate::state::AppState;
+
+/// Bytes of bodies in memory at once, and how long a request waits for room.
+const BODY_BUDGET: usize = 256 * 1024 * 1024;
+const BODY_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How requests reach this process.
 #[derive(Clone)]
@@ -43,6 +48,7 @@ pub struct Server {
     pub mode: Mode,
     routes: RouteTable,
     cors: Cors,
+    bodies: body::BodyBudget,
 }
 
 impl Server {
@@ -51,7 +57,7 @@ impl Server {
     pub fn new(state: AppState, registry: Arc<Registry>, mode: Mode) -> Result<Self, crate::registry::RegistryError> {
         let routes = RouteTable::new(&registry)?;
         let cors = Cors { origins: state.settings.cors_origins.clone() };
-        Ok(Self { state, registry, mode, routes, cors })
+        Ok(Self { state, registry, mode, routes, cors, bodies: body::BodyBudget::new(BODY_BUDGET, BODY_PATIENCE) })
     }
 
     /// The warp filter that answers everything.

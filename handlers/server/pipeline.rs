@@ -99,6 +99,13 @@ where
     if declared.is_some_and(|length: u64| length > http.body_limit as u64) {
         return Err(body::too_large(http.body_limit));
     }
+    let expected = match declared {
+        Some(length) => length as usize,
+        // Only a body that may come undeclared (chunked, or over HTTP/2) can be as large as the limit.
+        None if incoming.method == Method::GET || incoming.method == Method::HEAD => 0,
+        None => http.body_limit,
+    };
+    let _room = server.bodies.take(expected).await?;
     let body = body::read(incoming.body, http.body_limit).await?;
     let request = Request {
         id: request_id.to_owned(),
@@ -182,6 +189,10 @@ fn caller(server: &Server, headers: &HeaderMap) -> Result<Caller> {
 /// Refuses a caller that takes none of the forms the function can answer in.
 fn check_accept(http: &HttpTrigger, headers: &HeaderMap) -> Result<()> {
     let Some(accept) = headers.get(ACCEPT).and_then(|value| value.to_str().ok()) else { return Ok(()) };
+    // An empty list says nothing (RFC 9110 §12.5.1).
+    if accept.trim().is_empty() {
+        return Ok(());
+    }
     let forms: Vec<&str> =
         http.operation.answers.iter().filter_map(|answer| Some(answer.content.as_ref()?.media_type)).collect();
     if forms.is_empty() || forms.iter().any(|form| accepts(accept, form)) {

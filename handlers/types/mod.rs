@@ -5,6 +5,7 @@ mod ids;
 mod language;
 mod localised;
 mod money;
+mod service;
 
 pub use ids::{
     EventId, FamilyId, IdError, InteractionId, OrderId, ProductId, RequestId, SampleId, SessionId, TenantId, UserId,
@@ -12,3 +13,4 @@ pub use ids::{
 pub use language::Language;
 pub use localised::{LocalisedText, Origin};
 pub use money::Paise;
+pub use service::Service;

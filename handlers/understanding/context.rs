@@ -113,3 +113,79 @@ fn prices(merged: &mut Slots, new: &Slots) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Paise;
+    use crate::understanding::terms::Sort;
+    use crate::understanding::{Intent, ProductReference, understand};
+
+    fn after(last: &str, say: &str) -> Slots {
+        let slots = Some(understand(last, &Context::default()).slots);
+        let understood = understand(say, &Context { slots, ..Context::default() });
+        assert_eq!(understood.intent, Intent::Search, "{say}");
+        understood.slots
+    }
+
+    const LAST: &str = "red silk sarees under five thousand";
+
+    #[test]
+    fn refinements_keep_what_they_do_not_mention() {
+        let slots = after(LAST, "show me that in blue");
+        assert_eq!((slots.category.as_deref(), slots.colors), (Some("sarees"), vec!["blue".to_owned()]));
+        assert_eq!(slots.max_price_paise, Some(Paise::from_rupees(5_000)));
+        let slots = after(LAST, "cheaper ones");
+        assert_eq!((slots.fabric, slots.sort), (vec!["silk".to_owned()], Some(Sort::PriceLow)));
+        let slots = after(LAST, "not red");
+        assert_eq!((slots.colors, slots.not_colors), (vec![], vec!["red".to_owned()]));
+        let slots = after(LAST, "over six thousand");
+        assert_eq!((slots.min_price_paise, slots.max_price_paise), (Some(Paise::from_rupees(6_000)), None));
+        let slots = after(LAST, "what about kurtas");
+        assert_eq!((slots.category.as_deref(), slots.colors), (Some("kurtas"), vec!["red".to_owned()]));
+    }
+
+    #[test]
+    fn a_new_garment_begins_a_new_search() {
+        assert_eq!(after(LAST, "show me cotton kurtas"), after("show me cotton kurtas", "show me cotton kurtas"));
+        assert!(after(LAST, "show me cotton kurtas").colors.is_empty());
+    }
+
+    #[test]
+    fn a_refined_search_is_searched_for_as_a_whole() {
+        let slots = Some(understand(LAST, &Context::default()).slots);
+        let understood = understand("in blue with a peacock motif", &Context { slots, ..Context::default() });
+        assert_eq!(understood.query, "blue silk saree peacock motif");
+    }
+
+    #[test]
+    fn positions_point_at_what_was_shown() {
+        let products: Vec<_> = (0..3).map(|_| ProductId::generate()).collect();
+        let current = ProductId::generate();
+        let context =
+            Context { products: products.clone(), current_product: Some(current.clone()), ..Context::default() };
+        let resolved = |say: &str| understand(say, &context).reference.and_then(|it| it.resolve(&context));
+        assert_eq!(resolved("add the second one to my cart"), Some(products[1].clone()));
+        assert_eq!(resolved("tell me about number three"), Some(products[2].clone()));
+        assert_eq!(resolved("remove the last one"), Some(products[2].clone()));
+        assert_eq!(resolved("how much is it"), Some(current));
+        assert_eq!(resolved("add the fourth one"), None);
+        let by_name = understand("add the banarasi silk saree to my cart", &context).reference;
+        assert_eq!(by_name, Some(ProductReference::Name { words: "banarasi silk saree".to_owned() }));
+    }
+
+    #[test]
+    fn an_outsized_context_is_cut() {
+        let slots = Slots {
+            category: Some("x".repeat(1_000)),
+            colors: vec!["red".to_owned(); 1_000],
+            fabric: vec!["y".repeat(1_000)],
+            ..Slots::default()
+        };
+        let products = (0..500).map(|_| ProductId::generate()).collect();
+        let context = Context { products, slots: Some(slots), current_product: None }.bounded();
+        assert_eq!(context.products.len(), 100);
+        let slots = context.slots.expect("the slots stay");
+        assert_eq!((slots.category, slots.colors.len(), slots.fabric.len()), (None, 16, 0));
+    }
+}

@@ -118,7 +118,7 @@ impl Lexicon {
             let names_products = self.meanings[node as usize].iter().any(|meaning| {
                 matches!(meaning, Meaning::Category(_) | Meaning::Fabric(_) | Meaning::Weave(_) | Meaning::Color(_))
             });
-            if let Some(first) = word.chars().next().filter(|_| names_products && word.len() >= MIN_FUZZY) {
+            if let Some(first) = word.chars().next().filter(|_| names_products && word.len() >= MIN_CANDIDATE) {
                 let entry = ProductWord { word: word.clone(), skeleton: skeleton(word), node };
                 self.product_words.entry(sound_class(first)).or_default().push(entry);
             }
@@ -149,7 +149,7 @@ impl Lexicon {
     /// fabric, weave or colour: equal consonants and at most two letters apart, or one slip in a
     /// long word. Short words are never guessed; too many English words are near them.
     pub(crate) fn near(&self, word: &str) -> Option<&[Meaning]> {
-        if word.len() < MIN_FUZZY || word.len() > MAX_FUZZY {
+        if !(MIN_GUESSED..=MAX_GUESSED).contains(&word.len()) {
             return None;
         }
         let sound = skeleton(word);
@@ -158,7 +158,8 @@ impl Lexicon {
             let far = candidate.word.len().abs_diff(word.len()) > 2;
             let allowed = match (far, candidate.skeleton == sound) {
                 (true, _) => return None,
-                (false, true) if sound.len() >= 3 => 2,
+                (false, true) if sound.len() >= 3 && word.len() >= 8 => 2,
+                (false, true) if sound.len() >= 3 => 1,
                 (false, _) if word.len() >= 7 => 1,
                 _ => return None,
             };
@@ -180,10 +181,12 @@ impl Lexicon {
     }
 }
 
-/// Shorter words are not compared with the lexicon.
-const MIN_FUZZY: usize = 5;
+/// Shorter words of the lexicon are not candidates for a guess.
+const MIN_CANDIDATE: usize = 5;
+/// Shorter words are not guessed: `short`, `block` and `model` would become products.
+const MIN_GUESSED: usize = 6;
 /// No word of the lexicon is longer than this by more than a slip.
-const MAX_FUZZY: usize = 18;
+const MAX_GUESSED: usize = 18;
 
 fn meaning(kind: &str, value: &'static str) -> Result<Meaning, LexiconError> {
     Ok(match kind {
@@ -261,7 +264,13 @@ pub fn canonical(kind: &str, word: &str) -> Option<&'static str> {
 pub fn fabric_includes(fabric: &str, wanted: &str) -> bool {
     let have = tokens(fabric);
     let canonical_fabric = canonical("fabric", fabric);
-    let wanted = canonical("fabric", wanted).map_or_else(|| wanted.to_lowercase(), str::to_owned);
+    let asked = wanted.to_lowercase();
+    let says = |word: &str| asked.split_whitespace().any(|said| said == word);
+    // A value that says more than its canonical one, as `raw silk` does, is taken at its word.
+    let wanted = match canonical("fabric", &asked) {
+        Some(plain) if !plain.split_whitespace().all(says) => plain.to_owned(),
+        _ => asked,
+    };
     canonical_fabric == Some(wanted.as_str())
         || wanted.split_whitespace().all(|word| have.iter().any(|token| token.word == word))
 }
@@ -349,6 +358,9 @@ mod tests {
             "minute",
             "recipe",
             "chicken",
+            "station",
+            "short",
+            "model",
             "shoes",
         ] {
             assert_eq!(LEXICON.near(word), None, "{word}");
@@ -364,5 +376,8 @@ mod tests {
         assert!(fabric_includes("tussar silk", "tussar"));
         assert!(fabric_includes("khadi cotton", "khadi"));
         assert!(!fabric_includes("cotton", "cotton silk"));
+        assert!(fabric_includes("raw silk", "raw silk"));
+        assert!(!fabric_includes("chanderi silk", "raw silk"));
+        assert!(fabric_includes("tussar silk", "Tasar"));
     }
 }

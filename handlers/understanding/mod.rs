@@ -98,7 +98,11 @@ pub fn understand(text: &str, context: &Context) -> Understood {
     if let Some(refined) = &refined {
         query = refined_query(refined, &reply::uncovered(&slots, &query));
     }
-    let slots = refined.unwrap_or(slots);
+    let mut slots = refined.unwrap_or(slots);
+    if intent == Intent::ReadProduct {
+        // `does it have good reviews` asks about one product and orders nothing.
+        slots.sort = None;
+    }
     let navigate_to = (intent == Intent::Navigate).then(|| target(page, &sentence, &slots, pointed.is_some()));
     Understood {
         language: language(text),
@@ -193,5 +197,53 @@ fn language(text: &str) -> Language {
         Language::Telugu
     } else {
         Language::English
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_found_no_place_is_told_as_it_was_said() {
+        let missed = |text: &str| understand(text, &Context::default()).not_understood;
+        assert_eq!(missed("Show me Sarees like Deepika's in Padmaavat"), ["Deepika's", "Padmaavat"]);
+        assert_eq!(missed("sarees but not Silk"), ["Silk"]);
+        assert!(missed("could you please show me some red silk sarees for my sister under 5000 rupees").is_empty());
+    }
+
+    #[test]
+    fn the_wire_form_is_the_documented_one() {
+        let understood = understand("show me silk sarees under five thousand rupees", &Context::default());
+        let slots = serde_json::to_value(&understood.slots).expect("slots serialise");
+        let expected = serde_json::json!({
+            "category": "sarees", "fabric": ["silk"], "weave": [], "colors": [], "notColors": [],
+            "minPricePaise": null, "maxPricePaise": 500_000, "sizes": [], "occasion": null,
+            "quantity": null, "sort": null
+        });
+        assert_eq!(slots, expected);
+        assert_eq!(understood.query, "silk saree");
+        assert!(understood.confidence > 0.9);
+        let intent = understand("add the first one to my cart", &Context::default()).intent;
+        assert_eq!(serde_json::to_value(intent).expect("intents serialise"), "addToCart");
+    }
+
+    #[test]
+    fn steps_of_the_quantity_are_told_apart_from_its_value() {
+        let change = |text: &str| {
+            let understood = understand(text, &Context::default());
+            (understood.slots.quantity, understood.quantity_change)
+        };
+        assert_eq!(change("increase the quantity by two"), (Some(2), Some(2)));
+        assert_eq!(change("increase the quantity to two"), (Some(2), None));
+        assert_eq!(change("decrease the quantity"), (None, Some(-1)));
+    }
+
+    #[test]
+    fn the_language_follows_the_script() {
+        let language = |text: &str| understand(text, &Context::default()).language;
+        assert_eq!(language("लाल साड़ी दिखाओ"), Language::Hindi);
+        assert_eq!(language("ఎర్ర చీర"), Language::Telugu);
+        assert_eq!(language("red saree"), Language::English);
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Context;
-use super::sentence::{Item, Sense, Sentence};
+use super::sentence::{Sense, Sentence};
 use super::terms::{Cue, Meaning};
 use crate::types::ProductId;
 
@@ -69,9 +69,8 @@ fn position(sentence: &mut Sentence<'_>) -> Option<ProductReference> {
 
 /// `number two`, `option 3`.
 fn numbered(sentence: &Sentence<'_>, index: usize) -> Option<u8> {
-    let names_item = index.checked_sub(1).is_some_and(|i| sentence.items[i].is(Cue::Item));
     let value = sentence.items[index].number().map_or(Some(1), |number| number.whole())?;
-    u8::try_from(value).ok().filter(|position| names_item && (1..=99).contains(position))
+    u8::try_from(value).ok().filter(|position| sentence.is_numbered(index) && (1..=99).contains(position))
 }
 
 fn last(sentence: &Sentence<'_>) -> Option<ProductReference> {
@@ -87,7 +86,10 @@ fn everything(sentence: &Sentence<'_>) -> Option<ProductReference> {
 }
 
 fn current(sentence: &Sentence<'_>) -> Option<ProductReference> {
-    let points = |item: &Item| item.is(Cue::This);
+    // `dupattas that go with` relates, it does not point.
+    let relates =
+        |index: usize| index > 0 && sentence.is_word(index, "that") && sentence.items[index - 1].category().is_some();
+    let points = |index: usize| sentence.items[index].is(Cue::This) && !relates(index);
     let phrase = |index: usize| {
         sentence.words(index).any(|word| matches!(word, "this" | "these" | "it" | "that" | "those" | "them"))
     };
@@ -100,7 +102,7 @@ fn current(sentence: &Sentence<'_>) -> Option<ProductReference> {
             || item.is(Cue::Change))
             && phrase(index)
     };
-    let found = sentence.items.iter().any(points) || (0..sentence.items.len()).any(counted);
+    let found = (0..sentence.items.len()).any(|index| points(index) || counted(index));
     found.then_some(ProductReference::Current)
 }
 

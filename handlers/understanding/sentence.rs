@@ -136,6 +136,12 @@ impl<'t> Sentence<'t> {
         self.items[index].is(Cue::Not) || (self.disowns(index) && !speaks_of_one)
     }
 
+    /// Whether the number at `index` names a position: `number two`, but not `the second item two`.
+    pub(crate) fn is_numbered(&self, index: usize) -> bool {
+        let Some(noun) = index.checked_sub(1).filter(|&i| self.items[i].is(Cue::Item)) else { return false };
+        !noun.checked_sub(1).is_some_and(|i| matches!(self.items[i].sense, Sense::Ordinal(_)))
+    }
+
     /// What the shopper wrote for an item, as they wrote it.
     pub(crate) fn original(&self, index: usize) -> &'t str {
         let range = &self.items[index].tokens;

@@ -57,9 +57,15 @@ impl Sampler {
         from.get(self.below(from.len())).copied().unwrap_or_default()
     }
 
-    /// One of `from` in `share` of 100 cases.
+    /// One of `from`, the earlier ones more often: the lexicon lists what is asked for most first.
+    fn pick_common<'a>(&mut self, from: &[&'a str]) -> &'a str {
+        let index = self.below(from.len()).min(self.below(from.len()));
+        from.get(index).copied().unwrap_or_default()
+    }
+
+    /// One of `from` in `share` of 100 cases, the earlier ones more often.
     fn sometimes<'a>(&mut self, share: usize, from: &[&'a str]) -> &'a str {
-        if self.below(100) < share { self.pick(from) } else { "" }
+        if self.below(100) < share { self.pick_common(from) } else { "" }
     }
 }
 
@@ -307,13 +313,13 @@ fn searches() -> impl Iterator<Item = String> {
             6 => format!("{} {}", sampler.pick(&["but not", "not", "without", "in", "in"]), sampler.pick(&colors)),
             _ => String::new(),
         };
-        join(&[opening, &color, weave, fabric, garment, &tail])
+        let article = if garment.ends_with('s') || opening.is_empty() { "" } else { sampler.sometimes(60, &["a"]) };
+        join(&[opening, article, &color, weave, fabric, garment, &tail])
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::normalise::tokens;
     use super::*;
     use crate::understanding::normalise::tokens;
     use crate::understanding::{Context, Intent, understand};

@@ -93,9 +93,12 @@ fn values(sentence: &mut Sentence<'_>, slots: &mut Slots) {
             continue;
         }
         let is_value = take_value(sentence, index, slots, scope);
+        // `if I don't like the saree` speaks of a certain saree and refuses no kind.
+        let determined = index > 0 && ["the", "this", "my"].iter().any(|word| sentence.is_word(index - 1, word));
+        let certain = determined && sentence.items[index].category().is_some();
         let item = &mut sentence.items[index];
         item.used |= is_value && scope != Scope::Opened;
-        item.refused = is_value && scope == Scope::Opened;
+        item.refused = is_value && scope == Scope::Opened && !certain;
         let transparent = item.is_filler() || item.is(Cue::ColorNoun) || item.is(Cue::Generic);
         let asks = scope == Scope::Opened && [Cue::Want, Cue::Show, Cue::One].iter().any(|&cue| item.is(cue));
         if !(transparent || asks) || item.is(Cue::But) {
@@ -254,11 +257,10 @@ fn count_at(sentence: &Sentence<'_>, index: usize) -> Option<u64> {
         return None;
     }
     let size = sentence.before(index).is_some_and(|i| sentence.items[i].is(Cue::SizeNoun));
-    let position = index.checked_sub(1).is_some_and(|i| sentence.items[i].is(Cue::Item));
-    if size || position {
+    if size || sentence.is_numbered(index) {
         return None;
     }
-    let counts = counts_pieces(sentence, index) || sentence.words(index + 1).any(|word| word == "of");
+    let counts = counts_pieces(sentence, index) || sentence.words(index + 1).next() == Some("of");
     let changes = [Cue::Add, Cue::Take, Cue::Remove, Cue::Change, Cue::Increase, Cue::Decrease, Cue::Quantity];
     let buys = sentence.has(Cue::Buy) && sentence.has(Cue::This);
     let by_verb = buys || sentence.has_word("instead") || changes.iter().any(|&cue| sentence.has(cue));
@@ -285,7 +287,8 @@ fn counts_single(sentence: &Sentence<'_>, index: usize, counts: bool) -> bool {
     let Some(previous) = index.checked_sub(1) else { return counts };
     let item = &sentence.items[previous];
     let asks = [Cue::Add, Cue::Buy, Cue::Take, Cue::Remove, Cue::Want].iter().any(|&cue| item.is(cue));
-    let determined = item.is(Cue::This) || item.describes_products() || sentence.is_word(previous, "the");
+    let ordered = matches!(item.sense, Sense::Ordinal(_)) || item.is(Cue::Last);
+    let determined = ordered || item.is(Cue::This) || item.describes_products() || sentence.is_word(previous, "the");
     let aimed = ["to", "by"].iter().any(|word| sentence.is_word(previous, word));
     let target = aimed || item.is(Cue::Change) || item.is(Cue::Quantity);
     !determined && (counts || asks || target)

@@ -1,7 +1,9 @@
 //! The tests that see the product from outside: its adapters against their ports' contracts, its
 //! HTTP API, its triggers. One binary, so that there is one link.
 
+mod api;
 mod conformance;
 mod functions_host;
+mod layers;
 mod support;
 mod triggers;

@@ -36,7 +36,7 @@ use self::content::{ContentFiles, PendingContent};
 use self::index::StoredBlob;
 use self::signing::{Grant, Refusal, Right, Signer};
 use super::rules;
-use crate::adapters::events::database::{Database, blocking, in_transaction, to_column};
+use crate::adapters::sqlite::database::{Database, blocking, in_transaction, to_column};
 use crate::ports::blobs::{
     AccessTier, BlobContent, BlobItem, BlobName, BlobProperties, BlobStore, ByteStream, PutOptions, SignedUrl,
 };

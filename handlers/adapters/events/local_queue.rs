@@ -19,7 +19,8 @@ use rusqlite::params;
 use tokio::sync::watch;
 
 use self::rows::Delivery;
-use super::database::{Database, failed, to_column};
+use crate::adapters::sqlite::database::{Database, to_column};
+use crate::adapters::sqlite::failed;
 use crate::ports::clock::Clock;
 use crate::ports::events::{DomainEvent, EventBus};
 use crate::ports::{PortError, PortErrorKind, PortResult};

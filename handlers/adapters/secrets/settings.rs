@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 
-use crate::adapters::events::database::blocking;
+use crate::adapters::sqlite::database::blocking;
 use crate::ports::secrets::{Secret, Secrets};
 use crate::ports::{PortError, PortErrorKind, PortResult};
 

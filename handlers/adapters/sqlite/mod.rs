@@ -4,6 +4,7 @@
 //! Write-ahead log, `synchronous=FULL`: a commit returns once the log is on the disk. Several
 //! processes may have the same file open; they take turns at SQLite's write lock.
 
+pub(super) mod database;
 mod readers;
 mod writer;
 

@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ const PARALLEL: usize = 4;
 const MAX_FAILURES: u32 = 5;
 /// A blob is handed over whole, so it must be small.
 const MAX_BLOB: u64 = 8 * 1024 * 1024;
+/// Blobs that are noted and not yet worked.
+const MAX_WAITING: usize = 500;
 /// How often the container is looked through for blobs that no notice told of.
 const SCAN_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -33,7 +35,7 @@ pub async fn run(host: Arc<LocalHost>, index: usize, mut stop: watch::Receiver<b
     let mut notices = host.stores.blobs.writes();
     let mut scan = tokio::time::interval(SCAN_INTERVAL);
     let mut running: JoinSet<String> = JoinSet::new();
-    let mut waiting: Vec<String> = Vec::new();
+    let mut waiting: VecDeque<String> = VecDeque::new();
     let mut busy: HashSet<String> = HashSet::new();
     loop {
         tokio::select! {
@@ -42,7 +44,10 @@ pub async fn run(host: Arc<LocalHost>, index: usize, mut stop: watch::Receiver<b
                 if let Ok(path) = done { busy.remove(&path); }
             }
             notice = notices.recv() => match notice {
-                Ok(name) if name.container == container => waiting.push(name.path),
+                Ok(name) if name.container == container && waiting.len() < MAX_WAITING => {
+                    waiting.push_back(name.path);
+                }
+                // What is not noted is found by the scan.
                 Ok(_) | Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => break,
             },
@@ -51,43 +56,38 @@ pub async fn run(host: Arc<LocalHost>, index: usize, mut stop: watch::Receiver<b
                 Err(error) => tracing::warn!(error = %error.chain(), container, "container not scanned"),
             },
         }
-        let mut blocked = Vec::new();
         while running.len() < PARALLEL
-            && let Some(path) = waiting.pop()
+            && let Some(path) = waiting.pop_front()
         {
-            if busy.contains(&path) {
-                blocked.push(path);
+            // One that is being worked is found again by the scan, should it have a new version.
+            if !busy.insert(path.clone()) {
                 continue;
             }
-            busy.insert(path.clone());
             let host = host.clone();
             running.spawn(async move {
                 deliver(&host, index, container, &path).await;
                 path
             });
         }
-        // Its next version is found by the scan once this one is done.
-        drop(blocked);
     }
     while running.join_next().await.is_some() {}
 }
 
 /// The first page of blobs that have no settled receipt: settled ones are mostly deleted by their
 /// handlers, so the page fills with work.
-async fn unsettled(host: &LocalHost, index: usize, container: &'static str) -> Result<Vec<String>> {
+async fn unsettled(host: &LocalHost, index: usize, container: &'static str) -> Result<VecDeque<String>> {
     let ledger = Ledger::of(host.stores.documents.as_ref(), host.registry.functions()[index].name);
-    let mut paths = Vec::new();
+    let mut paths = VecDeque::new();
     let mut continuation = None;
     loop {
         let page = host.stores.blobs.list(container, "", 500, continuation).await?;
         for item in page.items {
             if !ledger.receipt(&item.path, &item.properties.etag).await?.settled {
-                paths.push(item.path);
+                paths.push_back(item.path);
             }
         }
         continuation = page.next;
-        if continuation.is_none() || paths.len() >= 500 {
-            paths.reverse();
+        if continuation.is_none() || paths.len() >= MAX_WAITING {
             return Ok(paths);
         }
     }

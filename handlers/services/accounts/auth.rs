@@ -12,12 +12,13 @@ use utoipa::ToSchema;
 use super::model::{Email, User};
 use super::store;
 use crate::error::{Code, Error, FieldError, Result};
-use crate::function::{Access, Function, Service};
+use crate::function::{Access, Function};
 use crate::http::conditional::with_content_etag;
 use crate::http::{Request, Response, json, json_with, no_store};
 use crate::identity::{PasswordRule, Principal, Role};
 use crate::ports::secrets::Secret;
 use crate::state::AppState;
+use crate::types::Service;
 use crate::types::{SessionId, UserId};
 
 /// Failed sign-ins to one account from one network within [`THROTTLE_WINDOW`].

@@ -11,13 +11,14 @@ use super::model::{Consent, Purpose};
 use super::store::user_document;
 use crate::containers::{CUSTOMERS, customer};
 use crate::error::{Code, Error, Result};
-use crate::function::{Access, Function, Service};
+use crate::function::{Access, Function};
 use crate::http::{Request, Response, json, json_with, no_store};
 use crate::ports::Condition;
 use crate::ports::documents::{NewDocument, Operation};
 use crate::services::outbox;
 use crate::state::AppState;
 use crate::types::EventId;
+use crate::types::Service;
 
 const LEDGER_KIND: &str = "consent";
 

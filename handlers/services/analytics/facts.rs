@@ -4,10 +4,11 @@ use serde_json::Value;
 
 use super::EVENT_QUEUE;
 use crate::error::{Error, Result};
-use crate::function::{Function, Outcome, QueueMessage, Service};
+use crate::function::{Function, Outcome, QueueMessage};
 use crate::ports::events::DomainEvent;
 use crate::ports::reporting::{Cell, Column, ColumnType, Row, Table};
 use crate::state::AppState;
+use crate::types::Service;
 
 const fn column(name: &'static str, kind: ColumnType, nullable: bool) -> Column {
     Column { name, kind, nullable }

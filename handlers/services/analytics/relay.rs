@@ -2,10 +2,11 @@ use serde_json::Value;
 
 use crate::containers::CUSTOMERS;
 use crate::error::Result;
-use crate::function::{DocumentsChanged, Function, Outcome, Service};
+use crate::function::{DocumentsChanged, Function, Outcome};
 use crate::ports::events::DomainEvent;
 use crate::services::outbox::{self, OutboxDocument};
 use crate::state::AppState;
+use crate::types::Service;
 
 /// This resource's rows of the registry.
 pub fn functions() -> Vec<Function> {

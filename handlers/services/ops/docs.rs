@@ -9,10 +9,11 @@ use utoipa::ToSchema;
 use utoipa_swagger_ui::Config;
 
 use crate::error::{Error, Result};
-use crate::function::{Function, Service};
+use crate::function::Function;
 use crate::http::conditional::with_content_etag;
 use crate::http::{Body, Request, Response};
 use crate::state::AppState;
+use crate::types::Service;
 
 /// This resource's rows of the registry.
 pub fn functions() -> Vec<Function> {

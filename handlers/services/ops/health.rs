@@ -10,11 +10,12 @@ use utoipa::ToSchema;
 
 use crate::containers::{CATALOGUE, SPEECH};
 use crate::error::Result;
-use crate::function::{Function, Service};
+use crate::function::Function;
 use crate::http::{Request, Response, json, json_with, no_store};
 use crate::ports::documents::PartitionKey;
 use crate::ports::{PortError, PortErrorKind, PortResult};
 use crate::state::AppState;
+use crate::types::Service;
 
 /// A component that does not answer within this time is not healthy.
 const PROBE_TIME_LIMIT: Duration = Duration::from_secs(2);

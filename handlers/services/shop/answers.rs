@@ -296,3 +296,74 @@ fn relaxations(catalogue: &Snapshot, slots: &Slots) -> Vec<Relaxation> {
     found.sort_by_key(|relaxation| std::cmp::Reverse(relaxation.total));
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::services::shop::sample_catalogue;
+
+    fn ask(text: &str, certainty: f64, context: &Context) -> Answer {
+        answer_from(&sample_catalogue().unwrap(), Utterance { text, certainty, context, language: None })
+    }
+
+    #[test]
+    fn the_products_are_exactly_those_for_which_the_words_are_true() {
+        let catalogue = sample_catalogue().unwrap();
+        let answer = ask("silk sarees under five thousand rupees", 1.0, &Context::default());
+        let mut expected: Vec<&ProductId> = catalogue
+            .products()
+            .iter()
+            .filter(|product| product.category == "sarees" && product.fabric.contains("silk"))
+            .filter(|product| product.price_paise <= Paise::from_rupees(5000))
+            .map(|product| &product.id)
+            .collect();
+        let mut found: Vec<&ProductId> = answer.products.iter().map(|product| &product.id).collect();
+        expected.sort();
+        found.sort();
+        assert!(expected.len() > 5);
+        assert_eq!(found, expected);
+        assert_eq!(answer.total, expected.len());
+        assert_eq!(answer.facets.category.get("sarees"), Some(&expected.len()));
+    }
+
+    #[test]
+    fn what_was_hardly_heard_is_asked_again_instead_of_done() {
+        let answer = ask("add the first one to my cart", 0.3, &Context::default());
+        assert_eq!(answer.intent, Intent::Unknown);
+        assert_eq!(answer.action, Action::Unknown);
+        assert!(answer.confidence <= 0.3);
+    }
+
+    #[test]
+    fn a_position_means_the_product_that_was_shown_there() {
+        let catalogue = sample_catalogue().unwrap();
+        let shown: Vec<ProductId> = catalogue.products().iter().take(3).map(|product| product.id.clone()).collect();
+        let context = Context { products: shown.clone(), ..Context::default() };
+        let answer = ask("add two of the second one to my cart", 1.0, &context);
+        assert_eq!(answer.action, Action::AddToCart { product_id: shown[1].clone(), quantity: 2 });
+        assert_eq!(answer.products[0].id, shown[1]);
+    }
+
+    #[test]
+    fn a_product_that_does_not_exist_is_never_put_into_an_action() {
+        let context = Context { products: vec![ProductId::generate()], ..Context::default() };
+        let answer = ask("add the first one to my cart", 1.0, &context);
+        assert_eq!(answer.intent, Intent::AddToCart);
+        assert!(!matches!(answer.action, Action::AddToCart { .. }), "{:?}", answer.action);
+    }
+
+    #[test]
+    fn when_nothing_fits_the_answer_says_what_to_give_up() {
+        let answer = ask("pashmina shawls under fifty rupees", 1.0, &Context::default());
+        assert_eq!((answer.total, answer.products.len()), (0, 0));
+        assert!(!answer.suggestions.is_empty(), "{answer:?}");
+    }
+
+    #[test]
+    fn policies_are_answered_from_the_catalogue() {
+        let catalogue = sample_catalogue().unwrap();
+        let answer = ask("how long does delivery take", 1.0, &Context::default());
+        assert_eq!(answer.intent, Intent::AnswerPolicy);
+        assert!(answer.text.starts_with(catalogue.policy("shipping").unwrap().summary.get(Language::English)));
+    }
+}

@@ -5,7 +5,7 @@ pub mod products;
 mod store;
 mod view;
 
-pub use store::{seed, snapshot};
+pub use store::{sample_catalogue, seed, snapshot};
 pub use view::ProductView;
 
 use crate::function::Function;

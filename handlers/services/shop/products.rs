@@ -9,11 +9,12 @@ use utoipa::{IntoParams, ToSchema};
 use super::{ProductView, snapshot};
 use crate::catalogue::{Facets, Product, ProductFilter, Search};
 use crate::error::{Code, Error, Result};
-use crate::function::{Function, Service};
+use crate::function::Function;
 use crate::http::conditional::with_content_etag;
 use crate::http::{Request, Response, cursor_from, cursor_of, json};
 use crate::ports::Continuation;
 use crate::state::AppState;
+use crate::types::Service;
 use crate::types::{Language, Paise, ProductId};
 use crate::understanding::Sort;
 
@@ -276,7 +277,7 @@ fn list_of(found: &[&Product], start: usize, limit: usize, language: Language) -
     ProductList {
         products: page.iter().map(|product| ProductView::of(product, language)).collect(),
         total: found.len(),
-        page: start / limit + 1,
+        page: (start / limit).saturating_add(1),
         next: (end < found.len()).then(|| cursor_of(Some(Continuation(end.to_string())))).flatten(),
         facets: Facets::count(found.iter().copied()),
     }
@@ -287,8 +288,25 @@ fn language(request: &Request, parameter: Option<&str>) -> Result<Language> {
     if let Some(tag) = parameter {
         return tag.parse().map_err(|problem: String| Error::field("lang", problem));
     }
-    let accepted = request.header(ACCEPT_LANGUAGE.as_str()).unwrap_or_default();
-    Ok(accepted.split(',').filter_map(|range| range.split(';').next()?.trim().parse().ok()).next().unwrap_or_default())
+    Ok(request.header(ACCEPT_LANGUAGE.as_str()).and_then(preferred).unwrap_or_default())
+}
+
+/// The language of ours that weighs most in an `Accept-Language` header, the first of equals (RFC 9110
+/// §12.5.4).
+fn preferred(accepted: &str) -> Option<Language> {
+    let mut best: Option<(f32, Language)> = None;
+    for range in accepted.split(',') {
+        let mut parts = range.split(';').map(str::trim);
+        let Ok(language) = parts.next().unwrap_or_default().parse() else { continue };
+        let weight = match parts.find_map(|parameter| parameter.strip_prefix("q=")) {
+            Some(weight) => weight.parse().unwrap_or(0.0),
+            None => 1.0,
+        };
+        if weight > best.map_or(0.0, |(weight, _)| weight) {
+            best = Some((weight, language));
+        }
+    }
+    best.map(|(_, language)| language)
 }
 
 /// An answer that every shopper of the boutique gets alike.

@@ -59,25 +59,45 @@ pub async fn seed(documents: &dyn DocumentStore, tenant: &TenantId) -> Result<us
     if !documents.query(&CATALOGUE, Scope::Partition(&products), first).await?.items.is_empty() {
         return Ok(0);
     }
-    let categories = seed::categories().map_err(Error::internal)?.into_iter().map(|category| {
-        let id = category.id.clone();
-        let stored =
-            Category { id: category.id, name: category.name, group: category.group, position: category.position };
-        (id, stored)
-    });
-    write(documents, tenant, CATEGORY, categories).await?;
-    let policies = seed::policies().map_err(Error::internal)?.into_iter().map(|policy| {
-        let id = policy.topic.clone();
-        let seed::SeedPolicy { topic, sample, notice, title, summary, body } = policy;
-        (id, Policy { topic, sample, notice, title, summary, body })
-    });
-    write(documents, tenant, POLICY, policies).await?;
-    let samples = seed::products().map_err(Error::internal)?;
+    let Samples { products: samples, categories, policies } = samples()?;
     let count = samples.len();
-    let stored: Vec<Product> = samples.into_iter().map(product).collect::<Result<_>>()?;
+    write(documents, tenant, CATEGORY, categories.into_iter().map(|category| (category.id.clone(), category))).await?;
+    write(documents, tenant, POLICY, policies.into_iter().map(|policy| (policy.topic.clone(), policy))).await?;
     // Products come last: their presence says that the seed is whole.
-    write(documents, tenant, PRODUCT, stored.into_iter().map(|product| (product.id.to_string(), product))).await?;
+    write(documents, tenant, PRODUCT, samples.into_iter().map(|product| (product.id.to_string(), product))).await?;
     Ok(count)
+}
+
+/// The catalogue that [`seed`] writes, in memory.
+///
+/// # Errors
+/// An internal error when the samples cannot be read.
+pub fn sample_catalogue() -> Result<Snapshot> {
+    let Samples { products, categories, policies } = samples()?;
+    Ok(Snapshot::new(products, categories, policies))
+}
+
+/// The samples in the form in which they are stored.
+struct Samples {
+    products: Vec<Product>,
+    categories: Vec<Category>,
+    policies: Vec<Policy>,
+}
+
+fn samples() -> Result<Samples> {
+    let category = |category: seed::SeedCategory| {
+        let seed::SeedCategory { id, name, group, position } = category;
+        Category { id, name, group, position }
+    };
+    let policy = |policy: seed::SeedPolicy| {
+        let seed::SeedPolicy { topic, sample, notice, title, summary, body } = policy;
+        Policy { topic, sample, notice, title, summary, body }
+    };
+    Ok(Samples {
+        products: seed::products().map_err(Error::internal)?.into_iter().map(product).collect::<Result<_>>()?,
+        categories: seed::categories().map_err(Error::internal)?.into_iter().map(category).collect(),
+        policies: seed::policies().map_err(Error::internal)?.into_iter().map(policy).collect(),
+    })
 }
 
 async fn write<T: Serialize>(

@@ -8,12 +8,13 @@ use utoipa::ToSchema;
 use super::model::Interaction;
 use super::store;
 use crate::error::{Error, Result};
-use crate::function::{Function, Service};
+use crate::function::Function;
 use crate::http::{Request, Response, json, no_store};
 use crate::identity::Caller;
 use crate::services::accounts::{self, Purpose};
 use crate::services::shop::answers::{self, Answer, Utterance};
 use crate::state::AppState;
+use crate::types::Service;
 use crate::types::{InteractionId, Language};
 use crate::understanding::Context;
 
@@ -103,7 +104,7 @@ pub(super) async fn converse(
         sample_id: None,
         created_at: state.clock.now(),
         query: consent.then(|| text.to_owned()),
-        response: answer.text.clone(),
+        response: consent.then(|| answer.text.clone()),
         language: answer.language,
         intent: answer.intent_name(),
         confidence: answer.confidence,

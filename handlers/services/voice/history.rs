@@ -10,11 +10,12 @@ use super::jobs;
 use super::model::{Interaction, Sample, Ticket};
 use crate::containers::{CUSTOMERS, customer};
 use crate::error::{Error, Result};
-use crate::function::{Access, Function, Service};
+use crate::function::{Access, Function};
 use crate::http::{ListQuery, Request, Response, cursor_of, json, no_store};
 use crate::ports::documents::{Filter, Order, PartitionKey, Query, Scope};
 use crate::ports::{Condition, PortErrorKind};
 use crate::state::AppState;
+use crate::types::Service;
 use crate::types::{InteractionId, SampleId};
 
 const PAGE: usize = 100;
@@ -65,7 +66,8 @@ struct Exchange {
     created_at: DateTime<Utc>,
     /// What was said; absent without consent to voice storage.
     query: Option<String>,
-    response: String,
+    /// What was answered; absent likewise, since answers may quote.
+    response: Option<String>,
     intent: String,
     language: String,
     confidence: f64,

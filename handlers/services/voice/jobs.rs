@@ -12,7 +12,7 @@ use super::store;
 use crate::audio::{Analysis, Limits};
 use crate::containers::{CUSTOMERS, VOICE_RESULTS, VOICE_UPLOADS};
 use crate::error::{Error, Result};
-use crate::function::{BlobWritten, Function, Outcome, Service, TimerTick};
+use crate::function::{BlobWritten, Function, Outcome, TimerTick};
 use crate::ports::blobs::{BlobName, PutOptions, whole};
 use crate::ports::documents::{Filter, Query, Scope};
 use crate::ports::{Condition, ETag, PortErrorKind};
@@ -20,6 +20,7 @@ use crate::services::accounts::{self, Purpose};
 use crate::services::shop::answers::{self, Answer};
 use crate::state::AppState;
 use crate::types::InteractionId;
+use crate::types::Service;
 
 /// Work on a sample begins at most this often: a recording that kills the process every time is given
 /// up, one that was merely there when it died is not.
@@ -52,18 +53,24 @@ async fn run(state: AppState, blob: BlobWritten) -> Result<Outcome> {
         remove_blobs(&state, &ticket).await?;
         return Ok(Outcome::of(format!("{} was deleted", ticket.sample_id)));
     };
-    let sample = if sample.status.is_final() { sample } else { work(&state, &ticket, sample, etag).await? };
+    let sample = if sample.status.is_final() { Some(sample) } else { work(&state, &ticket, sample, etag).await? };
+    let Some(sample) = sample else {
+        return Ok(Outcome::of(format!("{} was deleted while it was worked", ticket.sample_id)));
+    };
     settle(&state, &ticket, &sample).await?;
     Ok(Outcome::of(format!("{} is {:?}", sample.id, sample.status)))
 }
 
-/// Brings a sample to its end; gives it as it then is, also when another delivery was faster.
-pub(super) async fn work(state: &AppState, ticket: &Ticket, mut sample: Sample, etag: ETag) -> Result<Sample> {
+/// Brings a sample to its end; gives it as it then is, also when another delivery was faster, or `None`
+/// when it was deleted meanwhile.
+pub(super) async fn work(state: &AppState, ticket: &Ticket, mut sample: Sample, etag: ETag) -> Result<Option<Sample>> {
     sample.status = Status::Processing;
     sample.attempts += 1;
     let etag = match store::sample_replace(state.documents.as_ref(), ticket, &sample, etag).await {
         Ok(etag) => etag,
-        Err(error) if error.kind() == PortErrorKind::PreconditionFailed => return outrun(state, ticket).await,
+        Err(error) if matches!(error.kind(), PortErrorKind::PreconditionFailed | PortErrorKind::NotFound) => {
+            return outrun(state, ticket).await;
+        }
         Err(error) => return Err(error.into()),
     };
     let interaction = if sample.attempts > MAX_ATTEMPTS {
@@ -74,7 +81,7 @@ pub(super) async fn work(state: &AppState, ticket: &Ticket, mut sample: Sample, 
         listen(state, ticket, &mut sample).await?
     };
     match store::sample_finish(state, ticket, &sample, etag, interaction.as_ref()).await? {
-        Ok(()) => Ok(sample),
+        Ok(()) => Ok(Some(sample)),
         Err(error) if matches!(error.error.kind(), PortErrorKind::PreconditionFailed | PortErrorKind::NotFound) => {
             outrun(state, ticket).await
         }
@@ -83,12 +90,17 @@ pub(super) async fn work(state: &AppState, ticket: &Ticket, mut sample: Sample, 
 }
 
 /// What became of a sample that someone else wrote meanwhile.
-async fn outrun(state: &AppState, ticket: &Ticket) -> Result<Sample> {
+async fn outrun(state: &AppState, ticket: &Ticket) -> Result<Option<Sample>> {
     match store::sample(state.documents.as_ref(), ticket).await? {
-        Some((sample, _)) if sample.status.is_final() => Ok(sample),
-        // Another delivery is at work, or the shopper deleted the sample: this ticket comes again.
-        _ => Err(Error::new(crate::error::Code::RequestInProgress, "the sample is being worked elsewhere")
+        Some((sample, _)) if sample.status.is_final() => Ok(Some(sample)),
+        // Another delivery is at work: this ticket comes again.
+        Some(_) => Err(Error::new(crate::error::Code::RequestInProgress, "the sample is being worked elsewhere")
             .with_retry_after(Duration::from_secs(1))),
+        // The shopper deleted it, perhaps before the rendition was written: nothing of it may stay.
+        None => {
+            remove_blobs(state, ticket).await?;
+            Ok(None)
+        }
     }
 }
 
@@ -186,7 +198,7 @@ fn interaction(
         sample_id: Some(sample.id.clone()),
         created_at: state.clock.now(),
         query: recognition.transcript.clone().filter(|_| consent),
-        response: answer.text.clone(),
+        response: consent.then(|| answer.text.clone()),
         language: answer.language,
         intent: answer.intent_name(),
         confidence: answer.confidence,

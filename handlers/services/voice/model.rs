@@ -116,8 +116,8 @@ pub struct Interaction {
     pub created_at: DateTime<Utc>,
     /// What the shopper said; only with consent to voice storage.
     pub query: Option<String>,
-    /// What Ask Pravi answered.
-    pub response: String,
+    /// What Ask Pravi answered; it may quote the shopper, so only with that consent, too.
+    pub response: Option<String>,
     pub language: Language,
     pub intent: String,
     pub confidence: f64,

@@ -16,12 +16,13 @@ use super::store;
 use crate::audio::{Limits, Measurements, Quality, Waveform};
 use crate::containers::{CUSTOMERS, customer};
 use crate::error::{Code, Error, Result};
-use crate::function::{Access, Function, Service};
+use crate::function::{Access, Function};
 use crate::http::{Body, ListQuery, Request, Response, cursor_of, json, json_with, no_store};
 use crate::ports::documents::{Filter, Order, Query, Scope};
 use crate::ports::{Condition, PortErrorKind};
 use crate::services::shop::answers::Answer;
 use crate::state::AppState;
+use crate::types::Service;
 use crate::types::{Language, SampleId};
 use crate::understanding::Context;
 

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use crate::audio::{encode_opus, rendition, wav};
 use crate::containers::SPEECH;
 use crate::error::{Code, Error, Result};
-use crate::function::{Function, Service};
+use crate::function::Function;
 use crate::http::conditional::{with_content_etag, with_etag};
 use crate::http::{Body, Request, Response, json, stream};
 use crate::ports::blobs::{BlobName, PutOptions, whole};
@@ -25,6 +25,7 @@ use crate::ports::speech::{EngineStatus, Pcm, Voice};
 use crate::ports::{ETag, PortErrorKind};
 use crate::state::AppState;
 use crate::types::Language;
+use crate::types::Service;
 
 const MAX_CHARS: usize = 2000;
 const SYNTHESIS_TIME_LIMIT: Duration = Duration::from_secs(20);

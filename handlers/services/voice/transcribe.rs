@@ -18,7 +18,7 @@ use super::samples::{SampleView, new_sample};
 use super::store;
 use crate::audio::{Limits, Measurements, Quality};
 use crate::error::{Code, Error, Result};
-use crate::function::{Function, Service};
+use crate::function::Function;
 use crate::http::{Request, Response, json, no_store};
 use crate::identity::{Caller, Principal};
 use crate::ports::blobs::{PutOptions, whole};
@@ -27,6 +27,7 @@ use crate::services::accounts::{self, Purpose};
 use crate::services::shop::answers::{self, Answer};
 use crate::state::AppState;
 use crate::types::Language;
+use crate::types::Service;
 use crate::understanding::Context;
 
 /// The recording, and room for the frame of a form.
@@ -142,10 +143,8 @@ async fn kept(
     let options = PutOptions { content_type: Some(sample.content_type.clone()), ..PutOptions::default() };
     state.blobs.put(&ticket.upload(), whole(recording.audio), options).await?;
     store::sample_create(state.documents.as_ref(), &ticket, &sample).await?;
-    let (sample, etag) = store::sample(state.documents.as_ref(), &ticket)
-        .await?
-        .ok_or_else(|| Error::not_found("The sample was deleted."))?;
-    let sample = jobs::work(state, &ticket, sample, etag).await?;
+    let (sample, etag) = store::sample(state.documents.as_ref(), &ticket).await?.ok_or_else(deleted)?;
+    let sample = jobs::work(state, &ticket, sample, etag).await?.ok_or_else(deleted)?;
     if !(sample.status == Status::Completed && sample.kept) {
         jobs::remove_blobs(state, &ticket).await?;
     }
@@ -180,6 +179,10 @@ impl Transcribed {
             sample_id,
         }
     }
+}
+
+fn deleted() -> Error {
+    Error::not_found("The sample was deleted.")
 }
 
 fn rejected(code: &str, detail: &str) -> Error {

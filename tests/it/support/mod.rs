@@ -1,4 +1,6 @@
 //! What the tests share.
 
+pub mod app;
+pub mod client;
 pub mod clock;
 pub mod process;

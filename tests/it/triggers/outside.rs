@@ -107,7 +107,7 @@ async fn on_its_own_the_program_takes_no_invocations() {
     let message = event("voice.sample.completed").to_string();
     let payload = payload::message(host.function("AnalyticsEventsProject"), &message);
     let alone = tempfile::tempdir().unwrap();
-    let program = Standalone::start(alone.path()).await;
+    let mut program = Standalone::start(alone.path()).await;
     for path in paths_to("AnalyticsEventsProject").into_iter().filter(|path| path.starts_with('/')) {
         for host in ["127.0.0.1".to_owned(), program.address.to_string()] {
             let request = request(Method::POST, &path, &host)
@@ -120,6 +120,7 @@ async fn on_its_own_the_program_takes_no_invocations() {
             answer.problem();
         }
     }
+    assert_eq!(program.process.exited(), None);
     let stores = crate::functions_host::storage::Stores::open(alone.path());
     assert!(super::stories::facts(&stores).await.is_empty());
 }

@@ -44,6 +44,7 @@ async fn every_function_is_reached_by_its_route() {
         for booking in bookings {
             let (method, path) = &wanted[booking.function.as_str()];
             assert_eq!((&booking.method, &booking.target, &booking.forwarded), (method, path, path));
+            assert!(booking.status.is_some(), "{booking:?}");
         }
         // … and as the handler itself matches it.
         for name in wanted.keys() {

@@ -12,7 +12,7 @@ use rusqlite::Transaction;
 use super::DirectoryBlobs;
 use super::index::{self, Block, Upload};
 use crate::adapters::blobs::rules;
-use crate::adapters::events::database::{blocking, in_transaction, to_column};
+use crate::adapters::sqlite::database::{blocking, in_transaction, to_column};
 use crate::ports::blobs::{BlobName, BlobProperties, ByteStream, PutOptions};
 use crate::ports::{PortError, PortErrorKind, PortResult};
 

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 use ulid::Ulid;
 
-use crate::adapters::events::database::blocking;
+use crate::adapters::sqlite::database::blocking;
 use crate::ports::blobs::ByteStream;
 use crate::ports::{PortError, PortErrorKind, PortResult};
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use crate::adapters::events::database::{Schema, failed, from_column, to_column};
+use crate::adapters::sqlite::database::{Schema, from_column, to_column};
+use crate::adapters::sqlite::failed;
 use crate::ports::blobs::{AccessTier, BlobItem, BlobName, BlobProperties};
 use crate::ports::{Condition, ETag, PortError, PortResult};
 

@@ -5,7 +5,8 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 use ulid::Ulid;
 
 use super::{LIFETIME, PeekedMessage, QueueMessage, valid_name};
-use crate::adapters::events::database::{Schema, failed, from_column, to_column};
+use crate::adapters::sqlite::database::{Schema, from_column, to_column};
+use crate::adapters::sqlite::failed;
 use crate::ports::{PortError, PortResult};
 
 /// How many expired messages one sending clears away, so that no call takes long.

@@ -1,0 +1,11 @@
+//! The HTTP API over real sockets.
+
+mod access;
+mod accounts;
+mod catalogue;
+mod commands;
+mod ground_rules;
+mod idempotency;
+mod oracle;
+mod samples;
+mod storefront;

@@ -1,0 +1,86 @@
+//! The calls of the existing storefront, as it makes them, with its quirks.
+
+use serde_json::{Value, json};
+
+use crate::support::app::{PASSWORD, TestApp};
+use crate::support::client::{Answer, Client};
+
+const JSON: &str = "application/json";
+
+/// Its helper gives `GET` and `DELETE` a JSON content type too, and parses every success as JSON.
+fn parsed(answer: Answer) -> Value {
+    let answer = answer.expect(200);
+    assert!(answer.header("content-type").starts_with(JSON));
+    answer.json()
+}
+
+#[tokio::test]
+async fn signing_up_and_in() {
+    let app = TestApp::start().await;
+    let user = json!({ "firstName": "Lakshmi", "lastName": "Rao", "email": "store@example.in", "password": PASSWORD, "acceptTerms": true, "phone": "98480" });
+    let registered = app.client().post("/api/v1/auth/register").json(&user).await.expect(201).json();
+    assert_eq!(registered["success"], true);
+    assert!(registered["token"].is_string() && registered["user"]["email"] == "store@example.in");
+    let credentials = json!({ "email": "store@example.in", "password": PASSWORD });
+    let signed_in = parsed(app.client().post("/api/v1/auth/login").json(&credentials).await);
+    let api = app.client().with_token(signed_in["token"].as_str().unwrap());
+    let me = parsed(api.get("/api/v1/auth/me").header("content-type", JSON).await);
+    for field in ["firstName", "lastName", "role"] {
+        assert!(me[field].is_string(), "{field}");
+    }
+}
+
+#[tokio::test]
+async fn browsing() {
+    let app = TestApp::start().await;
+    let get = async |path: &str| parsed(app.client().get(path).header("content-type", JSON).await);
+    let list = get("/api/v1/products?category=sarees,kurtas&limit=12&sort=newest&page=1").await;
+    assert_eq!(list["products"].as_array().unwrap().len(), 12);
+    let product = &list["products"][0];
+    let id = product["id"].as_str().unwrap();
+    for number in ["price", "originalPrice", "rating", "reviews", "stockCount"] {
+        assert!(product[number].is_number(), "{number}");
+    }
+    for text in ["name", "description", "category", "subcategory", "fabric", "weave", "origin", "image"] {
+        assert!(product[text].is_string(), "{text}");
+    }
+    for list in ["colors", "sizes", "images", "tags", "careInstructions"] {
+        assert!(product[list].is_array(), "{list}");
+    }
+    assert!(product["inStock"].is_boolean() && product["featured"].is_boolean());
+    assert_eq!(get(&format!("/api/v1/products/{id}")).await["id"], id);
+    assert_eq!(get("/api/v1/products/featured?limit=6").await["products"].as_array().unwrap().len(), 6);
+    let found = get("/api/v1/products/search?q=silk&category=sarees&limit=12&sort=popular&page=2").await;
+    assert!(found["products"].is_array());
+    let categories = get("/api/v1/products/categories").await;
+    assert!(categories["categories"][0]["id"].is_string() && categories["categories"][0]["name"].is_string());
+    assert_eq!(get(&format!("/api/v1/products/{id}/related?limit=4")).await["products"].as_array().unwrap().len(), 4);
+    for path in ["/api/v1/health", "/api/v1/health/"] {
+        get(path).await;
+    }
+}
+
+async fn says(api: &Client, path: &str, body: Value) {
+    let answer = parsed(api.post(path).header("cookie", "session=1").json(&body).await);
+    assert!(answer["text"].is_string());
+    assert_eq!(
+        (answer["action"]["type"].as_str(), answer["action"]["path"].as_str()),
+        (Some("navigate"), Some("/cart"))
+    );
+}
+
+#[tokio::test]
+async fn talking() {
+    let app = TestApp::start().await;
+    let context =
+        json!({ "currentRoute": "/shop", "currentPage": "shop", "pageTitle": "Shop", "query": {}, "params": {} });
+    says(&app.client(), "/api/v1/voice/process-command", json!({ "text": "go to the cart", "context": context })).await;
+    let context = json!({ "currentRoute": "/", "pageTitle": "Home" });
+    let customer = app.customer().await;
+    says(&customer, "/api/v1/voice/command", json!({ "command": "go to the cart", "context": context })).await;
+    let voices = parsed(app.client().get("/api/v1/voice/voices").await);
+    assert!(voices["voices"].is_array());
+    // Once with a body and once without; the answer is always JSON.
+    parsed(customer.delete("/api/v1/voice/clear-history").header("content-type", JSON).await);
+    parsed(customer.delete("/api/v1/voice/clear-history").json(&json!({})).await);
+}

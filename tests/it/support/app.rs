@@ -1,0 +1,164 @@
+//! The real application on its embedded adapters, in a directory of its own, on a port of its own,
+//! under a clock that stands still.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pravis::app::{Application, build_at};
+use pravis::function::{HttpTrigger, TimerTick, Trigger};
+use pravis::host::local::{LocalHost, LocalStores};
+use pravis::identity::{Principal, Role};
+use pravis::registry::Registry;
+use pravis::server::{Listener, Mode, Server};
+use pravis::services::accounts::{self, User};
+use pravis::settings::Settings;
+use pravis::state::AppState;
+use pravis::types::{SessionId, TenantId, UserId};
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use ulid::Ulid;
+
+use super::client::Client;
+use super::clock::ManualClock;
+
+/// The password of every customer that the harness registers.
+pub const PASSWORD: &str = "kanjivaram-9";
+
+/// An application that is being served. Dropped, it stops.
+pub struct TestApp {
+    pub state: AppState,
+    pub registry: Arc<Registry>,
+    pub stores: LocalStores,
+    pub clock: Arc<ManualClock>,
+    pub address: SocketAddr,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    _dir: TempDir,
+}
+
+/// A caller with an account.
+pub struct Person {
+    api: Client,
+    pub id: UserId,
+    pub email: String,
+    pub principal: Principal,
+}
+
+impl Deref for Person {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.api
+    }
+}
+
+impl TestApp {
+    /// Builds and serves the application, its triggers included.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same with variables set.
+    pub async fn start_with(variables: &[(&str, &str)]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let listener = Listener::bind(SocketAddr::from(([0, 0, 0, 0], 0))).await.unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], listener.address().port()));
+        let mut settings: std::collections::BTreeMap<String, String> =
+            variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        settings.insert("PRAVIS_DATA_DIR".into(), dir.path().to_string_lossy().into_owned());
+        settings.insert("PRAVIS_PUBLIC_URL".into(), format!("http://{address}"));
+        let clock = Arc::new(ManualClock::new());
+        let settings = Settings::from_variables(&settings).unwrap();
+        let Application { state, registry, stores } = build_at(settings, clock.clone()).await.unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let host = LocalHost::new(state.clone(), registry.clone(), stores.clone());
+        let server = Server::new(state.clone(), registry.clone(), Mode::Standalone { blobs: stores.blobs.clone() });
+        let server = Arc::new(server.unwrap());
+        let mut told = stop.subscribe();
+        let serving = async move {
+            listener.serve(server, async move { drop(told.wait_for(|stop| *stop).await) }).await;
+        };
+        let tasks = vec![tokio::spawn(host.run(stopped)), tokio::spawn(serving)];
+        Self { state, registry, stores, clock, address, stop, tasks, _dir: dir }
+    }
+
+    /// A caller whom nobody knows.
+    pub fn client(&self) -> Client {
+        Client::new(self.address, None)
+    }
+
+    /// A stranger at another address of this machine: all of 127.0.0.0/8 is.
+    pub fn client_at(&self, address: [u8; 4]) -> Client {
+        Client::new(self.address, Some(IpAddr::from(address)))
+    }
+
+    /// A new customer, registered through the API.
+    pub async fn customer(&self) -> Person {
+        let email = format!("{}@example.in", Ulid::generate().to_string().to_lowercase());
+        let asked = json!({ "email": email, "password": PASSWORD, "firstName": "Lakshmi", "lastName": "Rao" });
+        let signed_in = self.client().post("/api/v1/auth/register").json(&asked).await.expect(201).json();
+        let token = signed_in["access_token"].as_str().unwrap();
+        let principal = self.state.keys.verify(token, pravis::ports::clock::Clock::now(&*self.clock)).unwrap();
+        Person { api: self.client().with_token(token), id: principal.user.clone(), email, principal }
+    }
+
+    pub async fn staff(&self) -> Person {
+        self.person(Role::Staff).await
+    }
+
+    pub async fn admin(&self) -> Person {
+        self.person(Role::Admin).await
+    }
+
+    /// A new account with a role that no endpoint gives.
+    pub async fn person(&self, role: Role) -> Person {
+        let email = format!("{}@pravis.example", Ulid::generate().to_string().to_lowercase());
+        let user: User = serde_json::from_value(json!({
+            "kind": User::KIND, "id": UserId::generate(), "email": email, "passwordHash": "none", "firstName": "Asha",
+            "lastName": "Iyer", "role": role, "tier": "free", "active": true, "createdAt": self.state.clock.now(),
+        }))
+        .unwrap();
+        let tenant = TenantId::pravis();
+        accounts::create_user(&self.state, &tenant, &user).await.unwrap();
+        let principal = Principal { user: user.id.clone(), tenant, role, session: SessionId::generate() };
+        let token = self.state.keys.sign(&principal, "free", self.state.clock.now()).unwrap().token;
+        Person { api: self.client().with_token(token), id: user.id, email, principal }
+    }
+
+    /// Every HTTP function with its name.
+    pub fn http_functions(&self) -> impl Iterator<Item = (&'static str, &HttpTrigger)> {
+        self.registry.functions().iter().filter_map(|function| Some((function.name, function.http_trigger()?)))
+    }
+
+    /// Lets a timer come due.
+    pub async fn tick(&self, timer: &str) -> String {
+        let Trigger::Timer { handler, .. } = &self.registry.get(timer).expect("the timer exists").trigger else {
+            panic!("{timer} is no timer")
+        };
+        handler(self.state.clone(), TimerTick { past_due: false }).await.unwrap().summary
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// Asks again until there is an answer; fails after 30 seconds.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+    let waiting = async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), waiting).await.unwrap_or_else(|_| panic!("not in time: {what}"))
+}
