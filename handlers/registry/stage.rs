@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Registry;
 use super::files::{FALLBACK, fallback_json, function_json, host_json};
-use crate::function::Service;
+use crate::types::Service;
 
 /// The name of the program in a script root, as `host.json` says.
 const PROGRAM: &str = "handler";

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pravis::function::Service;
 use pravis::registry::{self, FALLBACK, FileProblem, Registry};
+use pravis::types::Service;
 use serde_json::{Value, json};
 
 use crate::functions_host::FunctionsHost;
