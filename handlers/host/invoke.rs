@@ -125,30 +125,3 @@ fn reply(status: StatusCode, log: &str) -> Response {
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::types::Service;
-
-    #[test]
-    fn only_the_host_itself_fires_functions() {
-        let registry = Registry::of(&Service::ALL).unwrap();
-        let fired = |method: Method, path: &str, headers: &[(&'static str, &'static str)]| {
-            let headers = headers.iter().map(|&(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)));
-            invoked(&registry, 43117, &method, path, &headers.collect()).map(|function| function.name)
-        };
-        let own = ("host", "127.0.0.1:43117");
-        assert_eq!(fired(Method::POST, "/VoiceJobsRun", &[own]), Some("VoiceJobsRun"));
-        assert_eq!(fired(Method::GET, "/VoiceJobsRun", &[own]), None);
-        for path in ["//VoiceJobsRun", "/voicejobsrun", "/VoiceJobsRun/", "VoiceJobsRun", "/VoiceCommand", "/Nothing"] {
-            assert_eq!(fired(Method::POST, path, &[own]), None, "{path}");
-        }
-        assert_eq!(fired(Method::POST, "/VoiceJobsRun", &[]), None);
-        assert_eq!(fired(Method::POST, "/VoiceJobsRun", &[("host", "shop.example")]), None);
-        assert_eq!(fired(Method::POST, "/VoiceJobsRun", &[("host", "127.0.0.1:43118")]), None);
-        for sign in SIGNS_OF_OUTSIDE {
-            assert_eq!(fired(Method::POST, "/VoiceJobsRun", &[own, (sign, "203.0.113.7")]), None, "{sign}");
-        }
-    }
-}

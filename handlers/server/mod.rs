@@ -4,6 +4,7 @@
 
 mod answer;
 mod body;
+mod client;
 mod listener;
 mod local_blobs;
 mod pipeline;

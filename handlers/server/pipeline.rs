@@ -9,7 +9,7 @@ use http::header::{ACCEPT, ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use tracing::Instrument;
 
-use super::{Incoming, Server, body};
+use super::{Incoming, Server, body, client};
 use crate::error::{Code, Error, Result};
 use crate::function::{Function, HttpTrigger};
 use crate::http::idempotency::{Decision, Idempotency, StoredAnswer};
@@ -107,6 +107,7 @@ where
     };
     let _room = server.bodies.take(expected).await?;
     let body = body::read(incoming.body, http.body_limit).await?;
+    let address = client::address(&server.mode, incoming.peer, &incoming.headers);
     let request = Request {
         id: request_id.to_owned(),
         method: incoming.method,
@@ -115,7 +116,7 @@ where
         query: incoming.query,
         headers: incoming.headers,
         caller,
-        client: Client { address: incoming.peer.map(|peer| peer.0.ip()) },
+        client: Client { address },
         body,
     };
     match Idempotency::key_of(&request)? {

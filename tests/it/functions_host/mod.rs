@@ -57,7 +57,8 @@ impl HttpMode {
 /// real host would have killed the handler with everything that it was doing.
 pub struct FunctionsHost {
     shared: Arc<Shared>,
-    tasks: JoinSet<()>,
+    _listener: JoinSet<()>,
+    /// Where the outside reaches the host.
     address: SocketAddr,
     /// Where the embedded stores keep their files.
     data: Arc<TempDir>,
@@ -93,11 +94,6 @@ impl FunctionsHost {
         ];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         Setup { mode: HttpMode::Proxying, services: None, settings, data: None }
-    }
-
-    /// Where the outside reaches the host.
-    pub fn address(&self) -> SocketAddr {
-        self.address
     }
 
     pub fn data(&self) -> &Path {
@@ -210,9 +206,9 @@ impl Setup {
             bookings: Mutex::default(),
             invocations: Mutex::default(),
         });
-        let mut tasks = JoinSet::new();
-        tasks.spawn(front::serve(shared.clone(), listener));
-        FunctionsHost { shared, tasks, address, data, _staged: staged }
+        let mut serving = JoinSet::new();
+        serving.spawn(front::serve(shared.clone(), listener));
+        FunctionsHost { shared, _listener: serving, address, data, _staged: staged }
     }
 }
 

@@ -44,6 +44,7 @@ async fn every_function_is_reached_by_its_route() {
         for booking in bookings {
             let (method, path) = &wanted[booking.function.as_str()];
             assert_eq!((&booking.method, &booking.target, &booking.forwarded), (method, path, path));
+            assert!(booking.status.is_some(), "{booking:?}");
         }
         // … and as the handler itself matches it.
         for name in wanted.keys() {
@@ -149,4 +150,27 @@ async fn the_handler_runs_until_it_is_killed_and_comes_back() {
     assert_eq!(host.request(ask()).await.status, StatusCode::BAD_GATEWAY);
     host.restart().await;
     assert_eq!(host.request(ask()).await.status, StatusCode::OK);
+}
+
+/// Fails to sign in, from where the platform's front end says.
+async fn failed_sign_in(story: &Story, from: &str) -> StatusCode {
+    let body = json!({ "email": "lakshmi@example.in", "password": "not-hers-at-all" }).to_string();
+    let request = request(Method::POST, "/api/v1/auth/login", "shop.example")
+        .header("content-type", "application/json")
+        .header("x-forwarded-for", from);
+    story.host.request(request.body(sized(body)).unwrap()).await.status
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_client_is_whom_the_front_end_saw_last() {
+    let story = Story::with(FunctionsHost::setup().mode(HttpMode::Forwarding)).await;
+    // Whatever a client claims before it, the front end's entry decides who waits …
+    let mut statuses = Vec::new();
+    for turn in 0..12 {
+        statuses.push(failed_sign_in(&story, &format!("198.51.{turn}.1, 203.0.113.7:4711")).await);
+    }
+    assert_eq!(statuses[0], StatusCode::UNAUTHORIZED);
+    assert_eq!(statuses[11], StatusCode::TOO_MANY_REQUESTS);
+    // … and nobody elsewhere waits with them.
+    assert_eq!(failed_sign_in(&story, "192.0.2.9:4711").await, StatusCode::UNAUTHORIZED);
 }
