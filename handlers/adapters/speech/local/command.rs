@@ -7,6 +7,7 @@
 //! `prlimit` is not on every machine.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -94,13 +95,23 @@ pub(super) struct Limits {
     pub memory_mib: u64,
 }
 
-/// Runs `command` with `input` as its standard input and gives its standard output.
+/// What a process finds on its standard input.
+#[derive(Debug)]
+pub(super) enum Input {
+    Nothing,
+    /// Through a pipe.
+    Bytes(Vec<u8>),
+    /// Read by the process itself, which may also seek.
+    File(File),
+}
+
+/// Runs `command` with `input` and gives its standard output.
 ///
 /// `TimedOut` past the time limit, `Corrupt` for more output than allowed, `Unavailable` when the program
 /// does not start or ends in failure (with the beginning of what it wrote to standard error).
 pub(super) async fn run(
     command: &CommandLine,
-    input: Vec<u8>,
+    input: Input,
     search_path: &OsStr,
     limits: Limits,
 ) -> PortResult<Vec<u8>> {
@@ -110,10 +121,15 @@ pub(super) async fn run(
     process.arg((limits.memory_mib * 1024).to_string()).arg((limits.time.as_secs() + 1).to_string());
     process.arg(&command.program).args(&command.arguments);
     process.env_clear().env("PATH", search_path).env("LANG", "C.UTF-8");
-    process.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let (stdin, fed) = match input {
+        Input::Nothing => (Stdio::null(), Vec::new()),
+        Input::Bytes(bytes) => (Stdio::piped(), bytes),
+        Input::File(file) => (file.into(), Vec::new()),
+    };
+    process.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
 
     let late = |_| PortError::new(PortErrorKind::TimedOut, format!("{name} took longer than {:?}", limits.time));
-    timeout(limits.time, converse(process, input, &name, limits.output_bytes)).await.map_err(late)?
+    timeout(limits.time, converse(process, fed, &name, limits.output_bytes)).await.map_err(late)?
 }
 
 /// Starts the process, feeds it while reading what it says, and waits for its end.
@@ -182,12 +198,14 @@ mod tests {
     }
 
     async fn kind(script: &str, limits: Limits) -> PortErrorKind {
-        run(&shell(script), vec![0; 300_000], &path(), limits).await.expect_err(script).kind()
+        run(&shell(script), Input::Bytes(vec![0; 300_000]), &path(), limits).await.expect_err(script).kind()
     }
 
     #[tokio::test]
     async fn input_goes_in_and_output_comes_out_in_a_bare_environment() {
-        let output = run(&shell("cat; env | sort | cut -d= -f1"), b"hello\n".into(), &path(), limits()).await.unwrap();
+        let output = run(&shell("cat; env | sort | cut -d= -f1"), Input::Bytes(b"hello\n".into()), &path(), limits())
+            .await
+            .unwrap();
         let output = String::from_utf8(output).unwrap();
         assert!(output.starts_with("hello\n"), "{output}");
         for name in output.lines().skip(1) {
@@ -213,7 +231,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_complaint_of_a_failed_program_is_kept_within_bounds() {
-        let error = run(&shell("yes why | head -c 100000 >&2; exit 1"), vec![], &path(), limits()).await.unwrap_err();
+        let error =
+            run(&shell("yes why | head -c 100000 >&2; exit 1"), Input::Nothing, &path(), limits()).await.unwrap_err();
         assert!(error.to_string().contains("why") && error.to_string().len() < 3_000);
     }
 
@@ -239,9 +258,9 @@ mod tests {
     #[test]
     fn programs_are_found_along_the_search_path() {
         let named = |program: &str| CommandLine { program: program.into(), arguments: vec![] };
-        assert_eq!(named("sh").found(&"/nowhere:/bin".into()).unwrap().program, Path::new("/bin/sh"));
-        assert_eq!(named("/bin/sh").found(&"".into()).unwrap().name(), "sh");
-        assert!(named("sh").found(&"/nowhere".into()).is_none());
-        assert!(named("/etc/passwd").found(&"".into()).is_none(), "not executable");
+        assert_eq!(named("sh").found("/nowhere:/bin".as_ref()).unwrap().program, Path::new("/bin/sh"));
+        assert_eq!(named("/bin/sh").found("".as_ref()).unwrap().name(), "sh");
+        assert!(named("sh").found("/nowhere".as_ref()).is_none());
+        assert!(named("/etc/passwd").found("".as_ref()).is_none(), "not executable");
     }
 }

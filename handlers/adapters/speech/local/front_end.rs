@@ -1,6 +1,8 @@
 //! What happens to a recording before it reaches the recogniser: it is cut at pauses when it is long,
 //! silence is skipped, and a soft noise is laid under it.
 
+use std::ops::Range;
+
 use crate::ports::speech::Pcm;
 
 /// The sample rate of everything here.
@@ -20,8 +22,14 @@ const FRAME: usize = SAMPLE_RATE_HZ as usize / 50;
 /// A pause is looked for over 300 ms: plosives are shorter.
 const PAUSE_FRAMES: usize = 15;
 
-/// Root mean square below which the loudest parts of a piece count as silence: -60 dBFS.
-const SILENCE_RMS: f64 = 32.8;
+/// Mean square of the loudest 100 ms below which a piece is silent: -60 dBFS.
+const SILENT_POWER: f64 = 1_074.0;
+
+/// How much softer than the loudest 100 ms speech is at most: 40 dB, as a ratio of powers.
+const SOFTEST_SPEECH: f64 = 1e-4;
+
+/// Frames of silence that stay before and after speech: 300 ms.
+const MARGIN_FRAMES: usize = 15;
 
 /// A stretch of a recording that may hold speech.
 #[derive(Clone, Debug)]
@@ -32,20 +40,40 @@ pub(super) struct Piece {
 }
 
 /// Cuts a recording of [`SAMPLE_RATE_HZ`] into pieces of at most 30 s, each ended at the softest 300 ms
-/// between its 10th and 30th second, and leaves out silent ones.
+/// between its 10th and 30th second, and leaves out silence before, between and after them: the recogniser
+/// normalises a piece by the mean of all its frames, which long silence would spoil.
 pub(super) fn pieces(samples: &[i16]) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut offset = 0;
     while offset < samples.len() {
         let rest = &samples[offset..];
         let length = if rest.len() <= LONGEST_PIECE { rest.len() } else { pause(&rest[..LONGEST_PIECE]) };
-        let piece = &rest[..length];
-        if speech_level(piece) >= SILENCE_RMS {
-            pieces.push(Piece { offset, pcm: Pcm { sample_rate_hz: SAMPLE_RATE_HZ, samples: piece.to_vec() } });
+        if let Some(speech) = speech(&rest[..length]) {
+            let pcm = Pcm { sample_rate_hz: SAMPLE_RATE_HZ, samples: rest[speech.clone()].to_vec() };
+            pieces.push(Piece { offset: offset + speech.start, pcm });
         }
         offset += length;
     }
     pieces
+}
+
+/// From the first to the last frame of speech with a margin; `None` in silence.
+fn speech(samples: &[i16]) -> Option<Range<usize>> {
+    let powers = frame_powers(samples);
+    let threshold = speech_threshold(&powers)?;
+    let first = powers.iter().position(|power| *power >= threshold)?;
+    let last = powers.iter().rposition(|power| *power >= threshold)?;
+    let end = (last + 1 + MARGIN_FRAMES) * FRAME;
+    Some(first.saturating_sub(MARGIN_FRAMES) * FRAME..end.min(samples.len()))
+}
+
+/// The power above which a frame counts as speech; `None` in silence. The fifth loudest frame is the
+/// measure, so that a click is not.
+fn speech_threshold(powers: &[f64]) -> Option<f64> {
+    let mut sorted = powers.to_vec();
+    sorted.sort_by(|a, b| b.total_cmp(a));
+    let loudest = *sorted.get(4.min(sorted.len().checked_sub(1)?))?;
+    (loudest >= SILENT_POWER).then_some(loudest * SOFTEST_SPEECH)
 }
 
 /// Where to cut: the middle of the softest stretch after [`SHORTEST_PIECE`].
@@ -68,11 +96,13 @@ fn frame_powers(samples: &[i16]) -> Vec<f64> {
         .collect()
 }
 
-/// The root mean square of the loud parts: the 90th percentile of the frames.
+/// The root mean square of the loud parts of speech: the 90th percentile of its frames; 0 in silence.
 fn speech_level(samples: &[i16]) -> f64 {
-    let mut powers = frame_powers(samples);
-    powers.sort_by(f64::total_cmp);
-    powers.get(powers.len() * 9 / 10).copied().unwrap_or(0.0).sqrt()
+    let powers = frame_powers(samples);
+    let Some(threshold) = speech_threshold(&powers) else { return 0.0 };
+    let mut speech: Vec<f64> = powers.into_iter().filter(|power| *power >= threshold).collect();
+    speech.sort_by(f64::total_cmp);
+    speech.get(speech.len() * 9 / 10).copied().unwrap_or(0.0).sqrt()
 }
 
 /// Lays noise 28 dB below the speech under a piece.
@@ -126,14 +156,26 @@ mod tests {
     #[test]
     fn long_recordings_are_cut_at_the_pause() {
         let mut samples = tone(20);
-        samples.extend(vec![0; SECOND / 2]);
+        samples.extend(vec![0; SECOND]);
         samples.extend(tone(20));
         let pieces = pieces(&samples);
         assert_eq!(pieces.len(), 2);
-        let cut = pieces[1].offset;
-        assert!((20 * SECOND..20 * SECOND + SECOND / 2).contains(&cut), "{cut}");
-        assert_eq!(pieces[0].pcm.samples.len(), cut);
-        assert_eq!(cut + pieces[1].pcm.samples.len(), samples.len());
+        let margin = MARGIN_FRAMES * FRAME;
+        assert!((20 * SECOND..=20 * SECOND + margin).contains(&pieces[0].pcm.samples.len()));
+        assert!(pieces[1].offset.abs_diff(21 * SECOND - margin) <= FRAME, "{}", pieces[1].offset);
+        assert_eq!(pieces[1].offset + pieces[1].pcm.samples.len(), samples.len());
+    }
+
+    #[test]
+    fn a_word_in_long_silence_is_found_and_a_click_is_not() {
+        let mut samples = vec![0; 25 * SECOND];
+        samples[24 * SECOND] = 2_000;
+        assert!(pieces(&samples).is_empty());
+        let word = tone(1);
+        samples[8 * SECOND..9 * SECOND].copy_from_slice(&word);
+        let pieces = pieces(&samples);
+        assert_eq!(pieces.len(), 1);
+        assert!(pieces[0].offset < 8 * SECOND && speech_level(&pieces[0].pcm.samples) > 5_000.0);
     }
 
     #[test]

@@ -36,13 +36,15 @@ use crate::audio::wav;
 use crate::ports::speech::{EngineStatus, Pcm, Segment, Speech, Transcript, Voice};
 use crate::ports::{PortError, PortErrorKind, PortResult};
 use crate::types::Language;
-use command::{Limits, run};
+use command::{Input, Limits, run};
 use front_end::{LONGEST_SAMPLES, Piece, SAMPLE_RATE_HZ};
 use model_files::ModelFiles;
-use recogniser::{AcousticModel, TemporaryRecording};
+use recogniser::{AcousticModel, Recording};
 
-/// Confidence of a transcript below which its speech was probably no command to a shop.
-pub const UNSURE_BELOW: f32 = 0.5;
+/// Confidence of a transcript below which its speech was probably no command to a shop. Measured over 112
+/// utterances of commands and 64 of other sentences in four synthetic voices: 94 % of the commands and 8 % of
+/// the others reach it (88 % and 3 % at 0.50).
+pub const UNSURE_BELOW: f32 = 0.45;
 
 /// Placeholders of files that only exist once the language model has been made.
 const MODEL_PLACEHOLDERS: [&str; 4] = ["{hmm}", "{lm}", "{dict}", "{fillers}"];
@@ -110,6 +112,17 @@ impl LocalSpeech {
         }
     }
 
+    /// Makes the files of the recogniser now rather than at the first recognition; a second of work the
+    /// first time, little afterwards. Nothing to do for a missing engine or one that needs no files.
+    pub async fn prepare(&self) -> PortResult<()> {
+        if let Ok(recogniser) = &self.recogniser
+            && let Some(acoustic) = &recogniser.acoustic
+        {
+            self.model_files(recogniser, acoustic).await?;
+        }
+        Ok(())
+    }
+
     /// A place among the running recognisers.
     async fn place(&self, patience: Duration) -> PortResult<SemaphorePermit<'_>> {
         let busy = || {
@@ -130,9 +143,7 @@ impl LocalSpeech {
     ) -> PortResult<&'a ModelFiles> {
         let prepare = async || {
             let (work_dir, cmudict, corpus) = (self.work_dir.clone(), acoustic.cmudict.clone(), self.corpus);
-            tokio::task::spawn_blocking(move || ModelFiles::prepare(&work_dir, &cmudict, corpus))
-                .await
-                .map_err(|cause| PortError::unavailable("making the speech model failed").with_source(cause))?
+            blocking(move || ModelFiles::prepare(&work_dir, &cmudict, corpus)).await?
         };
         recogniser.files.get_or_try_init(prepare).await
     }
@@ -143,26 +154,28 @@ impl LocalSpeech {
             Some(acoustic) => Some((acoustic, self.model_files(recogniser, acoustic).await?)),
             None => None,
         };
-        let mut pcm = piece.pcm;
-        if recogniser.is_default {
-            front_end::lay_noise_under(&mut pcm);
-        }
-        let wav = wav::write(&pcm.samples, pcm.sample_rate_hz);
+        let offset = Duration::from_secs_f64(piece.offset as f64 / f64::from(SAMPLE_RATE_HZ));
+        let (work_dir, named) = (self.work_dir.clone(), recogniser.command.mentions("{wav}"));
+        let recording = blocking(move || {
+            Recording::write(&work_dir, &wav::write(&piece.pcm.samples, piece.pcm.sample_rate_hz), named)
+        })
+        .await?
+        .map_err(|cause| PortError::unavailable("cannot keep the recording").with_source(cause))?;
+        // The guard of a named recording lives until the program has ended.
+        let (input, _guard, name) = match recording {
+            Recording::Open(file) => (Input::File(file), None, String::new()),
+            Recording::Named(file) => {
+                let name = file.0.to_string_lossy().into_owned();
+                (Input::Nothing, Some(file), name)
+            }
+        };
         let limits = Limits {
             time: deadline.saturating_duration_since(Instant::now()),
             output_bytes: recogniser::OUTPUT_BYTES,
             memory_mib: recogniser::MEMORY_MIB,
         };
-        let output = if recogniser.command.mentions("{wav}") {
-            let recording = TemporaryRecording::write(&self.work_dir, &wav)
-                .map_err(|cause| PortError::unavailable("cannot keep the recording").with_source(cause))?;
-            let command = recogniser::filled(&recogniser.command, model, &recording.0.to_string_lossy());
-            run(&command, Vec::new(), &self.search_path, limits).await?
-        } else {
-            run(&recogniser::filled(&recogniser.command, model, ""), wav, &self.search_path, limits).await?
-        };
-        let offset = Duration::from_secs_f64(piece.offset as f64 / f64::from(SAMPLE_RATE_HZ));
-        recogniser::read_answer(&output, offset)
+        let command = recogniser::filled(&recogniser.command, model, &name);
+        recogniser::read_answer(&run(&command, input, &self.search_path, limits).await?, offset)
     }
 
     /// Recognises a whole recording before `deadline`.
@@ -172,7 +185,13 @@ impl LocalSpeech {
         audio: Pcm,
         deadline: Instant,
     ) -> PortResult<Transcript> {
-        let pieces = front_end::pieces(&audio.samples);
+        let tuned = recogniser.is_default;
+        let pieces = blocking(move || {
+            let mut pieces = front_end::pieces(&audio.samples);
+            pieces.iter_mut().filter(|_| tuned).for_each(|piece| front_end::lay_noise_under(&mut piece.pcm));
+            pieces
+        })
+        .await?;
         let mut segments = Vec::with_capacity(pieces.len());
         if !pieces.is_empty() {
             let _place = self.place(deadline.saturating_duration_since(Instant::now()) / 2).await?;
@@ -188,6 +207,12 @@ impl LocalSpeech {
             engine: recogniser.engine.clone(),
         })
     }
+}
+
+/// Does what takes the processor or the disk away from the threads that serve requests.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> PortResult<T> {
+    let broken = |cause: tokio::task::JoinError| PortError::unavailable("preparing speech failed").with_source(cause);
+    tokio::task::spawn_blocking(work).await.map_err(broken)
 }
 
 fn discover_recogniser(settings: &LocalSpeechSettings) -> Result<Recogniser, Missing> {
@@ -285,7 +310,7 @@ impl Speech for LocalSpeech {
         let limits =
             Limits { time: time_limit, output_bytes: synthesiser::OUTPUT_BYTES, memory_mib: synthesiser::MEMORY_MIB };
         let command = synthesiser::filled(command, voice);
-        let sound = run(&command, text.into_bytes(), &self.search_path, limits).await?;
+        let sound = run(&command, Input::Bytes(text.into_bytes()), &self.search_path, limits).await?;
         let sound = wav::parse(&sound)
             .map_err(|cause| PortError::corrupt("the synthesiser gave no WAVE file").with_source(cause))?;
         if sound.channels != 1 {

@@ -3,9 +3,10 @@
 //! # The protocol
 //! In the arguments of the command, `{lm}` stands for the file of our language model (ARPA), `{dict}` for
 //! our pronouncing dictionary, `{fillers}` for the dictionary of garbage words, `{hmm}` for the directory
-//! of the acoustic model and `{wav}` for the recording. Without `{wav}` the recording comes through
-//! standard input, which is the default: the voice of a shopper then never touches a disk. It is a WAV
-//! file of 16 kHz, 16 bits, one channel, at most 30 s. The program answers on standard output:
+//! of the acoustic model and `{wav}` for the recording. Without `{wav}`, which is the default, standard input
+//! is the recording: a file without a name, so nothing of a shopper's voice stays behind even when this
+//! process is killed (a pipe would not do: PocketSphinx seeks). It is a WAV file of 16 kHz, 16 bits, one
+//! channel, at most 30 s. The program answers on standard output:
 //! ```json
 //! {"t": "add two", "b": 0.0, "d": 1.2, "p": 0.4, "w": [{"t": "add", "b": 0.1, "d": 0.3, "p": 0.99}]}
 //! ```
@@ -20,6 +21,8 @@
 //! `Σ dᵢ pᵢ / Σ dⱼ`, over words above and words and loose phones below the line; that is, the share of the
 //! speech that our words explain, each weighed by its posterior.
 
+use std::fs::{self, File};
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -61,24 +64,42 @@ impl AcousticModel {
     }
 }
 
-/// A recording on disk for the one call that needs it; gone when the call ends or is dropped.
+/// A recording on disk for the one call that needs it.
 #[derive(Debug)]
-pub(super) struct TemporaryRecording(pub PathBuf);
+pub(super) enum Recording {
+    /// To be handed over as standard input; already without a name.
+    Open(File),
+    /// To be handed over by name.
+    Named(TemporaryFile),
+}
 
-impl TemporaryRecording {
-    pub(super) fn write(work_dir: &Path, wav: &[u8]) -> std::io::Result<Self> {
-        std::fs::create_dir_all(work_dir)?;
-        // Made before it is written, so that a half-written file is removed too.
-        let recording = Self(work_dir.join(format!("{TEMPORARY_PREFIX}{}.wav", Ulid::generate())));
-        std::fs::write(&recording.0, wav)?;
-        Ok(recording)
+/// A file that is gone when its owner is dropped.
+#[derive(Debug)]
+pub(super) struct TemporaryFile(pub PathBuf);
+
+impl Drop for TemporaryFile {
+    fn drop(&mut self) {
+        // What cannot be removed now is swept later.
+        let _ = fs::remove_file(&self.0);
     }
 }
 
-impl Drop for TemporaryRecording {
-    fn drop(&mut self) {
-        // What cannot be removed now is swept later.
-        let _ = std::fs::remove_file(&self.0);
+impl Recording {
+    /// Writes a recording below `work_dir` for a command that wants it `named` or not.
+    pub(super) fn write(work_dir: &Path, wav: &[u8], named: bool) -> io::Result<Self> {
+        fs::create_dir_all(work_dir)?;
+        let path = work_dir.join(format!("{TEMPORARY_PREFIX}{}.wav", Ulid::generate()));
+        let mut file = File::options().read(true).write(true).create_new(true).open(&path)?;
+        // Guarded before it is written, so that a half-written file is removed too.
+        let guard = TemporaryFile(path);
+        if named {
+            file.write_all(wav)?;
+            return Ok(Self::Named(guard));
+        }
+        drop(guard);
+        file.write_all(wav)?;
+        file.rewind()?;
+        Ok(Self::Open(file))
     }
 }
 
@@ -152,7 +173,7 @@ pub(super) fn read_answer(output: &[u8], offset: Duration) -> PortResult<Option<
     }
     let words = || heard.words.iter().filter(|word| word.kind() == Kind::Word);
     let begin = words().next().map_or(heard.begin_s.clamp(0.0, 3600.0), |word| word.begin_s.clamp(0.0, 3600.0));
-    let end = words().last().map_or(heard.end(), Heard::end).max(begin);
+    let end = words().next_back().map_or(heard.end(), Heard::end).max(begin);
     let milliseconds = |seconds: f64| (offset + Duration::from_secs_f64(seconds)).as_millis() as u64;
     Ok(Some(Segment {
         start_ms: milliseconds(begin),
@@ -224,12 +245,15 @@ mod tests {
     }
 
     #[test]
-    fn a_temporary_recording_goes_with_its_owner() {
+    fn a_recording_goes_with_its_owner_or_has_no_name() {
         let place = tempfile::tempdir().unwrap();
-        let recording = TemporaryRecording::write(place.path(), b"RIFF").unwrap();
-        let path = recording.0.clone();
-        assert!(path.is_file());
-        drop(recording);
-        assert!(!path.exists());
+        let count = || fs::read_dir(place.path()).unwrap().count();
+        let named = Recording::write(place.path(), b"RIFF", true).unwrap();
+        assert!(matches!(&named, Recording::Named(file) if fs::read(&file.0).unwrap() == b"RIFF"));
+        drop(named);
+        assert_eq!(count(), 0);
+        let Recording::Open(file) = Recording::write(place.path(), b"RIFF", false).unwrap() else { panic!("named") };
+        assert_eq!(count(), 0);
+        assert_eq!(io::read_to_string(file).unwrap(), "RIFF");
     }
 }
