@@ -1,0 +1,6 @@
+//! Voice from end to end: the real program, spoken to over HTTP as a browser would.
+
+mod server;
+mod shopper;
+mod spoken;
+mod stores;
