@@ -12,6 +12,10 @@ use crate::ports::{PortError, PortErrorKind};
 /// How long a client may take to send a body that is read whole.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
+/// What is read and thrown away of a refused body, and for how long.
+const DISCARDED_BYTES: usize = 16 * 1024 * 1024;
+const DISCARD_TIME_LIMIT: Duration = Duration::from_secs(2);
+
 /// All bodies that are in memory at once; a request that finds no room waits a little, then is told to
 /// come back.
 pub struct BodyBudget {
@@ -70,6 +74,7 @@ where
                 Error::new(Code::MalformedRequest, "The body ended before its time.").with_source(error)
             })?;
             if whole.len() + chunk.remaining() > limit {
+                discard(body).await;
                 return Err(too_large(limit));
             }
             while chunk.has_remaining() {
@@ -84,6 +89,27 @@ where
     tokio::time::timeout(TIME_LIMIT, reading)
         .await
         .map_err(|_| Error::new(Code::TimedOut, "The body did not arrive in time."))?
+}
+
+/// Reads on past a refused body, within bounds: a client that is still sending when the connection
+/// closes never sees why (RFC 9112 §9.6).
+pub async fn discard<S, B>(body: S)
+where
+    S: Stream<Item = Result<B, warp::Error>>,
+    B: Buf,
+{
+    let reading = async {
+        let mut body = std::pin::pin!(body);
+        let mut seen = 0;
+        while let Some(Ok(chunk)) = body.next().await {
+            seen += chunk.remaining();
+            if seen > DISCARDED_BYTES {
+                return;
+            }
+        }
+    };
+    // Whether it ended or not, the refusal goes out now.
+    let _ = tokio::time::timeout(DISCARD_TIME_LIMIT, reading).await;
 }
 
 /// What a body over its limit is told.

@@ -97,6 +97,7 @@ where
     let declared =
         incoming.headers.get(http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if declared.is_some_and(|length: u64| length > http.body_limit as u64) {
+        body::discard(incoming.body).await;
         return Err(body::too_large(http.body_limit));
     }
     let expected = match declared {

@@ -121,10 +121,9 @@ async fn commands_of_every_kind_are_understood_from_the_voice() {
         let result = heard(text).await;
         assert_eq!(result["action"], action, "{text}: {result}");
     }
-    for foreign in [
-        "the president of france met the football players yesterday evening",
-        "my neighbour bought an expensive motorbike from his cousin in birmingham",
-    ] {
+    for foreign in
+        ["the president of france met the football players yesterday evening", "what is the weather in delhi today"]
+    {
         let result = heard(foreign).await;
         assert_eq!(result["action"], json!({ "type": "unknown" }), "{foreign}: {result}");
         assert_eq!(result["products"], json!([]), "{foreign}: {result}");
