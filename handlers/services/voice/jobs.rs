@@ -23,8 +23,8 @@ use crate::types::InteractionId;
 use crate::types::Service;
 
 /// Work on a sample begins at most this often: a recording that kills the process every time is given
-/// up, one that was merely there when it died is not.
-const MAX_ATTEMPTS: u32 = 25;
+/// up. One that was merely there when it died is not, see [`pause_before`].
+const MAX_ATTEMPTS: u32 = 10;
 /// Failures of the recogniser after which a sample completes without a transcript.
 const MAX_RECOGNITION_ATTEMPTS: u32 = 3;
 /// A sample that has been queued or worked for so long lost its ticket.
@@ -64,6 +64,7 @@ async fn run(state: AppState, blob: BlobWritten) -> Result<Outcome> {
 /// Brings a sample to its end; gives it as it then is, also when another delivery was faster, or `None`
 /// when it was deleted meanwhile.
 pub(super) async fn work(state: &AppState, ticket: &Ticket, sample: Sample, etag: ETag) -> Result<Option<Sample>> {
+    tokio::time::sleep(pause_before(sample.attempts)).await;
     let Some((mut sample, etag)) = begin(state, ticket, sample, etag).await? else {
         return outrun(state, ticket).await;
     };
@@ -80,6 +81,16 @@ pub(super) async fn work(state: &AppState, ticket: &Ticket, sample: Sample, etag
             outrun(state, ticket).await
         }
         Err(error) => Err(error.error.into()),
+    }
+}
+
+/// How long to wait before work that has begun `attempts` times begins again: nothing at first, then
+/// 0.4 s, doubled each time, at most 26 s. A recording that kills the process leaves it longer and longer
+/// to the others; a process that dies for other reasons dies waiting, which is no attempt.
+fn pause_before(attempts: u32) -> Duration {
+    match attempts {
+        0..MAX_RECOGNITION_ATTEMPTS => Duration::ZERO,
+        more => Duration::from_millis(400 << (more - MAX_RECOGNITION_ATTEMPTS).min(6)),
     }
 }
 
@@ -325,4 +336,19 @@ async fn sweep(state: AppState, _tick: TimerTick) -> Result<Outcome> {
         }
     }
     Ok(Outcome::of(format!("{removed} orphaned blobs removed")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_is_given_up_after_a_minute_of_deaths_not_sooner_nor_much_later() {
+        let pauses: Vec<_> = (0..MAX_ATTEMPTS).map(pause_before).collect();
+        assert!(pauses[..MAX_RECOGNITION_ATTEMPTS as usize].iter().all(Duration::is_zero), "{pauses:?}");
+        assert!(pauses.is_sorted(), "{pauses:?}");
+        let sum: Duration = pauses.iter().sum();
+        assert!((Duration::from_secs(40)..Duration::from_secs(90)).contains(&sum), "{sum:?}");
+        assert_eq!(pause_before(u32::MAX), *pauses.last().unwrap());
+    }
 }

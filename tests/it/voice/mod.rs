@@ -1,5 +1,6 @@
 //! Voice from end to end: the real program, spoken to over HTTP as a browser would.
 
+mod killed;
 mod rejected;
 mod server;
 mod shopper;
