@@ -22,10 +22,12 @@ cargo deny --offline check licenses bans sources
 
 step "tests"
 log=$(mktemp)
+failed=
 trap 'rm -f "$log"' EXIT
 # The generated files are compared by a test (triggers::files).
-RUST_BACKTRACE=0 cargo test --locked --lib --bins --tests 2>&1 | tee "$log"
+RUST_BACKTRACE=0 cargo test --locked --no-fail-fast --lib --bins --tests 2>&1 | tee "$log" || failed=yes
 
 # One line for all test programs, since cargo counts each by itself.
 awk '/^test result:/ { passed += $4; failed += $6; ignored += $8 }
      END { printf "\n%d passed, %d failed, %d skipped\n", passed, failed, ignored; exit failed > 0 || passed == 0 }' "$log"
+[ -z "$failed" ]

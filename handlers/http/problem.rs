@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -32,6 +34,9 @@ pub struct Problem {
 
 /// The media type of problem documents.
 pub const MEDIA_TYPE: &str = "application/problem+json";
+
+/// What `Retry-After` says where nothing better is known.
+const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(5);
 
 /// The HTTP status that tells of a code.
 pub const fn status(code: Code) -> StatusCode {
@@ -116,7 +121,9 @@ pub fn response(error: &Error, request_id: &str, path: &str) -> Response {
         }
         _ => {}
     }
-    if let Some(delay) = error.retry_after() {
+    // These always say when to come again.
+    let asks_to_wait = matches!(code, Code::TooManyRequests | Code::Unavailable);
+    if let Some(delay) = error.retry_after().or(asks_to_wait.then_some(RETRY_AFTER_DEFAULT)) {
         headers.insert(RETRY_AFTER, delay.as_secs().max(1).into());
     }
     response
@@ -133,6 +140,15 @@ mod tests {
         let texts: BTreeSet<String> = Code::ALL.iter().map(|&code| code_text(code)).collect();
         assert_eq!(texts.len(), Code::ALL.len());
         assert!(Code::ALL.iter().all(|&code| status(code).is_client_error() || status(code).is_server_error()));
+    }
+
+    #[test]
+    fn who_is_to_wait_is_told_how_long() {
+        for code in Code::ALL {
+            let waits = matches!(status(code).as_u16(), 429 | 503);
+            let response = response(&Error::new(code, "…"), "req_1", "/api/v1/x");
+            assert_eq!(response.headers().contains_key(RETRY_AFTER), waits, "{code:?}");
+        }
     }
 
     #[test]

@@ -90,6 +90,6 @@ pub trait Speech: Send + Sync {
     /// Reads `text` (1 to 2000 characters, plain) with a voice of [`Speech::voices`]; `NotFound` for another voice.
     async fn synthesise(&self, text: &str, voice: &str, time_limit: Duration) -> PortResult<Pcm>;
 
-    /// The voices, the default one of each language first.
+    /// The voices, the default one of each language first; none when there is no synthesiser.
     async fn voices(&self) -> PortResult<Vec<Voice>>;
 }

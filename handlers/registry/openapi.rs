@@ -1,6 +1,6 @@
 //! The OpenAPI 3.1 document, from the rows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::Registry;
 use crate::error::Code;
-use crate::function::{Access, Content, Function, HttpTrigger};
+use crate::function::{Access, Answer, Content, Function, HttpTrigger};
 use crate::http::Problem;
 use crate::http::problem;
 
@@ -88,12 +88,15 @@ fn operation(function: &Function, http: &HttpTrigger) -> Operation {
         }
         operation = operation.request_body(Some(body.build()));
     }
-    for answer in &http.operation.answers {
-        let mut response = ResponseBuilder::new().description(answer.description);
-        if let Some(content) = &answer.content {
+    for (status, answers) in successes(http) {
+        let mut response = ResponseBuilder::new();
+        let mut descriptions: Vec<&str> = answers.iter().map(|answer| answer.description).collect();
+        descriptions.dedup();
+        response = response.description(descriptions.join(" "));
+        for content in answers.iter().filter_map(|answer| answer.content.as_ref()) {
             response = response.content(content.media_type, content_of(content));
         }
-        operation = operation.response(answer.status.as_str(), response.build());
+        operation = operation.response(status.as_str(), response.build());
     }
     for (status, codes) in failures(http) {
         operation = operation.response(status.as_str(), failure(status, &codes));
@@ -131,6 +134,15 @@ fn idempotency_key() -> Parameter {
 
 fn content_of(content: &Content) -> utoipa::openapi::Content {
     ContentBuilder::new().schema(content.schema.clone()).example(content.example.clone()).build()
+}
+
+/// The declared answers by status: one status can come in several forms.
+fn successes(http: &HttpTrigger) -> BTreeMap<StatusCode, Vec<&Answer>> {
+    let mut by_status: BTreeMap<StatusCode, Vec<&Answer>> = BTreeMap::new();
+    for answer in &http.operation.answers {
+        by_status.entry(answer.status).or_default().push(answer);
+    }
+    by_status
 }
 
 /// Every failure the function can tell of, by status.

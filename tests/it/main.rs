@@ -7,3 +7,4 @@ mod functions_host;
 mod layers;
 mod support;
 mod triggers;
+mod voice;

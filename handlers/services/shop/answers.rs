@@ -110,8 +110,34 @@ pub async fn answer(state: &AppState, tenant: &TenantId, utterance: Utterance<'_
     Ok(answer_from(&catalogue, utterance))
 }
 
+/// Answers as [`answer`] does, but repeats no word that is not the shop's own: for shoppers who let us keep
+/// none of theirs.
+///
+/// # Errors
+/// Those of reading the catalogue.
+pub async fn answer_unquoted(state: &AppState, tenant: &TenantId, utterance: Utterance<'_>) -> Result<Answer> {
+    let catalogue = snapshot(state, tenant).await?;
+    Ok(assemble(&catalogue, utterance, unquoted))
+}
+
 /// Answers an utterance from a catalogue in memory: pure, and fast enough for an async thread.
 pub fn answer_from(catalogue: &Snapshot, utterance: Utterance<'_>) -> Answer {
+    assemble(catalogue, utterance, |understood| understood)
+}
+
+/// What was understood, without the shopper's free words.
+fn unquoted(mut understood: Understood) -> Understood {
+    let free = uncovered(&understood.slots, &understood.query);
+    let free: Vec<&str> = free.split_whitespace().collect();
+    let kept: Vec<&str> = understood.query.split_whitespace().filter(|word| !free.contains(word)).collect();
+    understood.query = kept.join(" ");
+    understood.not_understood.clear();
+    understood.reference.take_if(|reference| matches!(reference, ProductReference::Name { .. }));
+    understood
+}
+
+/// Composes the answer; `told` gives what of the understood may be told once the catalogue was asked.
+fn assemble(catalogue: &Snapshot, utterance: Utterance<'_>, told: fn(Understood) -> Understood) -> Answer {
     let Utterance { text, certainty, context, language } = utterance;
     let understood = doubted(understand(text, context), certainty);
     let language = language.unwrap_or(understood.language);
@@ -120,6 +146,7 @@ pub fn answer_from(catalogue: &Snapshot, utterance: Utterance<'_>) -> Answer {
         _ => Vec::new(),
     };
     let found = find(catalogue, &understood, context, &matches, language);
+    let understood = told(understood);
     let reply = compose(&understood, &found);
     let shown: Vec<&Product> = match understood.intent {
         Intent::Search => matches.iter().take(MAX_PRODUCTS).copied().collect(),
@@ -365,5 +392,19 @@ mod tests {
         let answer = ask("how long does delivery take", 1.0, &Context::default());
         assert_eq!(answer.intent, Intent::AnswerPolicy);
         assert!(answer.text.starts_with(catalogue.policy("shipping").unwrap().summary.get(Language::English)));
+    }
+
+    #[test]
+    fn an_unquoted_answer_repeats_no_word_of_the_shopper() {
+        let catalogue = sample_catalogue().unwrap();
+        let context = Context::default();
+        for text in ["show me zanzibari sarees", "add the zanzibari katanga saree to my cart", "zanzibari red silk"] {
+            let utterance = Utterance { text, certainty: 1.0, context: &context, language: None };
+            let told = |answer: Answer| serde_json::to_string(&answer).unwrap();
+            let quoting = told(answer_from(&catalogue, utterance));
+            assert!(quoting.contains("zanzibar"), "{text}: {quoting}");
+            let unquoting = told(assemble(&catalogue, utterance, unquoted));
+            assert!(!unquoting.contains("zanzibar"), "{text}: {unquoting}");
+        }
     }
 }

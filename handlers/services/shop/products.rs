@@ -3,7 +3,7 @@
 use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, VARY};
 use http::{HeaderValue, Method, StatusCode};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{ProductView, snapshot};
@@ -24,12 +24,16 @@ const MAX_QUERY_CHARS: usize = 200;
 
 /// This resource's rows of the registry. `View` sorts after the literal routes it would cover.
 pub fn functions() -> Vec<Function> {
-    let list = || json!({ "products": [], "total": 0, "page": 1, "next": null, "facets": {} });
+    let list = || json!({ "products": [product_example()], "total": 88, "page": 1, "next": "MTI", "facets": { "category": { "sarees": 88 }, "fabric": { "pure silk": 40 }, "weave": { "banarasi": 12 }, "color": { "gold": 31 }, "state": { "Uttar Pradesh": 20 } } });
     vec![
         Function::http("ShopProductsCategories", Service::Shop, Method::GET, "v1/products/categories", categories)
             .summary("Lists the shop's categories.")
             .query::<LanguageQuery>()
-            .answers::<CategoryList>(StatusCode::OK, "All categories in the shop's order.", json!({ "categories": [{ "id": "sarees", "name": "Sarees", "group": "sarees", "count": 88 }] }))
+            .answers::<CategoryList>(
+                StatusCode::OK,
+                "All categories in the shop's order.",
+                json!({ "categories": [{ "id": "sarees", "name": "Sarees", "group": "sarees", "count": 88 }] }),
+            )
             .into(),
         Function::http("ShopProductsFeatured", Service::Shop, Method::GET, "v1/products/featured", featured)
             .summary("Lists products that the shop puts forward.")
@@ -54,9 +58,22 @@ pub fn functions() -> Vec<Function> {
         Function::http("ShopProductsView", Service::Shop, Method::GET, "v1/products/{id}", view)
             .summary("Shows one product.")
             .query::<LanguageQuery>()
-            .answers::<ProductView>(StatusCode::OK, "The product.", json!({ "id": "prd_01KAXQ8W0V7D3T4Z5J6N8P9R2S", "name": "Banarasi Silk Saree", "price": 15999.0, "pricePaise": 1_599_900, "currency": "INR" }))
+            .answers::<ProductView>(StatusCode::OK, "The product.", product_example())
             .into(),
     ]
+}
+
+fn product_example() -> Value {
+    json!({
+        "id": "prd_01KAXQ8W0V7D3T4Z5J6N8P9R2S", "sku": "PB-SAR-001", "name": "Banarasi Silk Saree with Golden Thread",
+        "description": "Handwoven in Varanasi with golden zari.", "price": 15999.0, "originalPrice": 19999.0,
+        "pricePaise": 1_599_900, "originalPricePaise": 1_999_900, "currency": "INR", "category": "sarees",
+        "subcategory": "banarasi", "fabric": "pure silk", "weave": "banarasi", "origin": "Varanasi, Uttar Pradesh",
+        "colors": ["gold", "cream", "maroon"], "sizes": ["free size"], "occasions": ["wedding", "festive"],
+        "careInstructions": ["dry clean only"], "rating": 4.8, "reviews": 124, "reviewCount": 124, "inStock": true,
+        "stockCount": 12, "featured": true, "isNew": false, "onSale": true, "tags": ["banarasi", "zari"],
+        "image": "/media/products/1.webp", "images": ["/media/products/1.webp"]
+    })
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]

@@ -63,15 +63,9 @@ async fn run(state: AppState, blob: BlobWritten) -> Result<Outcome> {
 
 /// Brings a sample to its end; gives it as it then is, also when another delivery was faster, or `None`
 /// when it was deleted meanwhile.
-pub(super) async fn work(state: &AppState, ticket: &Ticket, mut sample: Sample, etag: ETag) -> Result<Option<Sample>> {
-    sample.status = Status::Processing;
-    sample.attempts += 1;
-    let etag = match store::sample_replace(state.documents.as_ref(), ticket, &sample, etag).await {
-        Ok(etag) => etag,
-        Err(error) if matches!(error.kind(), PortErrorKind::PreconditionFailed | PortErrorKind::NotFound) => {
-            return outrun(state, ticket).await;
-        }
-        Err(error) => return Err(error.into()),
+pub(super) async fn work(state: &AppState, ticket: &Ticket, sample: Sample, etag: ETag) -> Result<Option<Sample>> {
+    let Some((mut sample, etag)) = begin(state, ticket, sample, etag).await? else {
+        return outrun(state, ticket).await;
     };
     let interaction = if sample.attempts > MAX_ATTEMPTS {
         let detail = "We could not process this recording. Please record again.";
@@ -86,6 +80,29 @@ pub(super) async fn work(state: &AppState, ticket: &Ticket, mut sample: Sample, 
             outrun(state, ticket).await
         }
         Err(error) => Err(error.error.into()),
+    }
+}
+
+/// Marks a sample as being worked; `None` when someone else does so.
+async fn begin(state: &AppState, ticket: &Ticket, sample: Sample, etag: ETag) -> Result<Option<(Sample, ETag)>> {
+    let (mut sample, mut etag) = (sample, etag);
+    loop {
+        let was = sample.status;
+        sample.status = Status::Processing;
+        sample.attempts += 1;
+        match store::sample_replace(state.documents.as_ref(), ticket, &sample, etag).await {
+            Ok(etag) => return Ok(Some((sample, etag))),
+            Err(error) if matches!(error.kind(), PortErrorKind::PreconditionFailed | PortErrorKind::NotFound) => {}
+            Err(error) => return Err(error.into()),
+        }
+        // The ticket is written before the sample is queued, so a fast job begins in between. That is
+        // nobody else's work, and happens once.
+        match store::sample(state.documents.as_ref(), ticket).await? {
+            Some((queued, version)) if was == Status::AwaitingUpload && queued.status == Status::Queued => {
+                (sample, etag) = (queued, version);
+            }
+            _ => return Ok(None),
+        }
     }
 }
 
@@ -140,7 +157,10 @@ async fn listen(state: &AppState, ticket: &Ticket, sample: &mut Sample) -> Resul
     let answer = match &recognition.transcript {
         Some(transcript) => {
             let utterance = recognition.utterance(transcript, &sample.context, sample.language);
-            Some(answers::answer(state, &ticket.tenant_id, utterance).await?)
+            Some(match consent {
+                true => answers::answer(state, &ticket.tenant_id, utterance).await?,
+                false => answers::answer_unquoted(state, &ticket.tenant_id, utterance).await?,
+            })
         }
         None => None,
     };

@@ -105,7 +105,7 @@ struct VoiceList {
 
 async fn voices(state: AppState, _request: Request) -> Result<Response> {
     let list = VoiceList {
-        voices: state.speech.voices().await?,
+        voices: known_voices(&state).await?,
         recogniser: state.speech.recogniser(),
         synthesiser: state.speech.synthesiser(),
     };
@@ -119,6 +119,13 @@ async fn synthesise(state: AppState, request: Request) -> Result<Response> {
     let text = asked.text.trim();
     if text.is_empty() || text.chars().count() > MAX_CHARS {
         return Err(Error::field("text", format!("expected 1 to {MAX_CHARS} characters")));
+    }
+    let engine = state.speech.synthesiser();
+    if !engine.available {
+        return Err(Error::new(
+            Code::Unavailable,
+            "No speech engine is available here; voice/voices says what is missing.",
+        ));
     }
     let voice = choose(&state, asked.voice.as_deref(), asked.language).await?;
     let name = name_of(&voice, text, asked.format);
@@ -138,9 +145,20 @@ async fn synthesise(state: AppState, request: Request) -> Result<Response> {
     Ok(with_etag(response, &ETag(name)))
 }
 
+/// The voices there are: none without an engine, whose status then tells what to install.
+async fn known_voices(state: &AppState) -> Result<Vec<Voice>> {
+    match state.speech.voices().await {
+        Err(error) if error.kind() == PortErrorKind::Unavailable => Ok(Vec::new()),
+        voices => Ok(voices?),
+    }
+}
+
 /// The voice that is asked for, or the default one of the language.
 async fn choose(state: &AppState, id: Option<&str>, language: Option<Language>) -> Result<Voice> {
-    let voices = state.speech.voices().await?;
+    let voices = known_voices(state).await?;
+    if voices.is_empty() {
+        return Err(Error::new(Code::Unavailable, "No speech engine is available; see voice/voices."));
+    }
     let known = || voices.iter().map(|voice| voice.id.as_str()).collect::<Vec<_>>().join(", ");
     match id {
         Some(id) => voices
@@ -181,7 +199,7 @@ async fn make(state: &AppState, text: &str, voice: &Voice, format: Format, blob:
     let pcm =
         state.speech.synthesise(text, &voice.id, SYNTHESIS_TIME_LIMIT).await.map_err(|error| match error.kind() {
             PortErrorKind::Unavailable => {
-                Error::new(Code::Unavailable, "No speech engine is available; see voice/voices.").with_source(error)
+                Error::new(Code::Unavailable, "The speech engine does not work at this moment.").with_source(error)
             }
             PortErrorKind::InvalidRequest => Error::field("text", "there is nothing in it that can be read out"),
             _ => error.into(),

@@ -6,6 +6,7 @@ mod catalogue;
 mod commands;
 mod ground_rules;
 mod idempotency;
+mod openapi;
 mod oracle;
 mod samples;
 mod storefront;

@@ -1,5 +1,4 @@
-//! Voice samples from announcement to end, with recordings made here. Whether a recogniser is installed
-//! makes no difference to what is asked.
+//! Voice samples from announcement to end, with recordings made here.
 
 mod refused;
 mod repaired;
@@ -30,7 +29,7 @@ fn wav(samples: &[i16], hertz: u32) -> Vec<u8> {
 }
 
 /// Something that can be heard: a hum with syllables.
-fn hum(seconds: f32) -> Vec<u8> {
+pub(in crate::api) fn hum(seconds: f32) -> Vec<u8> {
     let hertz = 16_000;
     let samples: Vec<i16> = (0..(seconds * hertz as f32) as usize)
         .map(|number| {

@@ -1,5 +1,6 @@
 //! The calls of the existing storefront, as it makes them, with its quirks.
 
+use pravis::error::Code;
 use serde_json::{Value, json};
 
 use crate::support::app::{PASSWORD, TestApp};
@@ -83,4 +84,17 @@ async fn talking() {
     // Once with a body and once without; the answer is always JSON.
     parsed(customer.delete("/api/v1/voice/clear-history").header("content-type", JSON).await);
     parsed(customer.delete("/api/v1/voice/clear-history").json(&json!({})).await);
+}
+
+#[tokio::test]
+async fn without_a_speech_engine_the_voices_say_what_to_do() {
+    let app = TestApp::start().await;
+    let told = parsed(app.client().get("/api/v1/voice/voices").await);
+    assert_eq!(told["voices"], json!([]));
+    for engine in ["recogniser", "synthesiser"] {
+        assert_eq!(told[engine]["available"], false);
+        assert!(told[engine]["advice"].as_str().unwrap().len() > 10, "{told}");
+    }
+    let speech = json!({ "text": "Namaste", "voice": "nova" });
+    app.client().post("/api/v1/voice/text-to-speech").json(&speech).await.problem(503, Code::Unavailable);
 }

@@ -1,5 +1,6 @@
 //! The real application on its embedded adapters, in a directory of its own, on a port of its own,
-//! under a clock that stands still.
+//! under a clock that stands still. It finds no speech engine, whatever the machine has, unless it is told
+//! the `PATH`: what depends on one is tested elsewhere.
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Deref;
@@ -71,6 +72,8 @@ impl TestApp {
             variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         settings.insert("PRAVIS_DATA_DIR".into(), dir.path().to_string_lossy().into_owned());
         settings.insert("PRAVIS_PUBLIC_URL".into(), format!("http://{address}"));
+        // Where the speech programs are found.
+        settings.entry("PATH".into()).or_insert_with(|| std::env::var("PATH").unwrap());
         let clock = Arc::new(ManualClock::new());
         let settings = Settings::from_variables(&settings).unwrap();
         let Application { state, registry, stores } = build_at(settings, clock.clone()).await.unwrap();

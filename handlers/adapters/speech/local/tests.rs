@@ -316,7 +316,7 @@ async fn missing_programs_are_told_with_advice() {
     assert!(error.to_string().contains("tests/install.sh"));
     let error = engine.synthesise("hello", "nova", PATIENCE).await.unwrap_err();
     assert_eq!(error.kind(), PortErrorKind::Unavailable);
-    assert_eq!(engine.voices().await.unwrap_err().kind(), PortErrorKind::Unavailable);
+    assert_eq!(engine.voices().await.unwrap(), []);
 
     let model_dir = Some(place.path().to_owned());
     let no_model = LocalSpeech::discover(LocalSpeechSettings { model_dir, ..settings(place.path()) }, true_corpus());

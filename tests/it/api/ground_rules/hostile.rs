@@ -120,7 +120,9 @@ async fn send_all(calls: Vec<(String, Call)>) -> usize {
     let answered = answers.iter().filter(|(_, answer)| answer.is_some()).count();
     for (told, answer) in answers {
         if let Some(answer) = answer {
-            assert!(!answer.status.is_server_error(), "{told}: {answer:.300}");
+            // Where no speech engine is installed, that is said.
+            let engineless = answer.status == 503 && told.starts_with("VoiceSpeechCreate");
+            assert!(engineless || !answer.status.is_server_error(), "{told}: {answer:.300}");
         }
     }
     answered

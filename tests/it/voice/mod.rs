@@ -1,0 +1,7 @@
+//! Voice from end to end: the real program, spoken to over HTTP as a browser would.
+
+mod rejected;
+mod server;
+mod shopper;
+mod spoken;
+mod stores;
