@@ -128,7 +128,7 @@ async fn lists_are_filtered_by_state_and_paged() {
         list["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
     };
     let completed = person.get(&format!("{SAMPLES}?status=completed")).await.expect(200).json();
-    assert_eq!(ids(&completed), [done.id.clone()]);
+    assert_eq!(ids(&completed), std::slice::from_ref(&done.id));
     let first = person.get(&format!("{SAMPLES}?status=awaiting-upload&limit=3")).await.expect(200).json();
     let next = first["next"].as_str().unwrap();
     let second =
