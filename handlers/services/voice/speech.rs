@@ -22,7 +22,7 @@ use crate::http::conditional::{with_content_etag, with_etag};
 use crate::http::{Body, Request, Response, json, stream};
 use crate::ports::blobs::{BlobName, PutOptions, whole};
 use crate::ports::speech::{EngineStatus, Pcm, Voice};
-use crate::ports::{ETag, PortErrorKind};
+use crate::ports::{ETag, PortError, PortErrorKind};
 use crate::state::AppState;
 use crate::types::Language;
 
@@ -103,13 +103,18 @@ struct VoiceList {
 }
 
 async fn voices(state: AppState, _request: Request) -> Result<Response> {
-    let list = VoiceList {
-        voices: state.speech.voices().await?,
-        recogniser: state.speech.recogniser(),
-        synthesiser: state.speech.synthesiser(),
+    let voices = match state.speech.voices().await {
+        Ok(voices) => voices,
+        // What is missing, and what to do about it, stands beside the empty list.
+        Err(error) if error.kind() == PortErrorKind::Unavailable => Vec::new(),
+        Err(error) => return Err(error.into()),
     };
+    let list = VoiceList { voices, recogniser: state.speech.recogniser(), synthesiser: state.speech.synthesiser() };
+    // An engine that is missing may be installed any minute.
+    let complete = list.recogniser.available && list.synthesiser.available;
+    let control = if complete { "public, max-age=3600" } else { "no-store" };
     let mut response = json(&list)?;
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(control));
     Ok(with_content_etag(response))
 }
 
@@ -139,7 +144,7 @@ async fn synthesise(state: AppState, request: Request) -> Result<Response> {
 
 /// The voice that is asked for, or the default one of the language.
 async fn choose(state: &AppState, id: Option<&str>, language: Option<Language>) -> Result<Voice> {
-    let voices = state.speech.voices().await?;
+    let voices = state.speech.voices().await.map_err(unavailable)?;
     let known = || voices.iter().map(|voice| voice.id.as_str()).collect::<Vec<_>>().join(", ");
     match id {
         Some(id) => voices
@@ -155,6 +160,15 @@ async fn choose(state: &AppState, id: Option<&str>, language: Option<Language>) 
                 .cloned()
                 .ok_or_else(|| Error::field("language", "no voice speaks this language here"))
         }
+    }
+}
+
+fn unavailable(error: PortError) -> Error {
+    match error.kind() {
+        PortErrorKind::Unavailable => {
+            Error::new(Code::Unavailable, "No speech engine is available; see voice/voices.").with_source(error)
+        }
+        _ => error.into(),
     }
 }
 
@@ -179,11 +193,8 @@ async fn read(state: &AppState, blob: &BlobName) -> Result<Option<Bytes>> {
 async fn make(state: &AppState, text: &str, voice: &Voice, format: Format, blob: &BlobName) -> Result<Bytes> {
     let pcm =
         state.speech.synthesise(text, &voice.id, SYNTHESIS_TIME_LIMIT).await.map_err(|error| match error.kind() {
-            PortErrorKind::Unavailable => {
-                Error::new(Code::Unavailable, "No speech engine is available; see voice/voices.").with_source(error)
-            }
             PortErrorKind::InvalidRequest => Error::field("text", "there is nothing in it that can be read out"),
-            _ => error.into(),
+            _ => unavailable(error),
         })?;
     let sound = AppState::blocking(move || encode(&pcm, format)).await??;
     let options = PutOptions { content_type: Some(format.media_type().into()), ..PutOptions::default() };
