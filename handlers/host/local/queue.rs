@@ -14,8 +14,9 @@ use crate::host::invoke::observed;
 const BATCH: usize = 16;
 /// Deliveries after which a message goes to the poison queue (`maxDequeueCount`).
 const MAX_DELIVERIES: u32 = 5;
-/// How long a message is hidden from others while it is worked.
-const VISIBILITY: Duration = Duration::from_secs(120);
+/// How long a message is hidden from others; renewed while it is worked. What a process held that was
+/// killed comes again after this time.
+const VISIBILITY: Duration = Duration::from_secs(10);
 /// How often an empty queue is looked at when no notice comes.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -69,12 +70,22 @@ async fn deliver(host: &LocalHost, function: &Function, queue: &str, message: Re
     let Trigger::Queue { handler, .. } = &function.trigger else { return Ok(()) };
     let input = QueueMessage { text: message.body.clone() };
     let store = &host.stores.queue;
-    match observed(function, handler(host.state.clone(), input)).await {
-        Ok(_) => store.delete(queue, &message.id, &message.pop_receipt).await?,
-        Err(_) if message.dequeue_count >= MAX_DELIVERIES => {
-            store.move_to_poison(queue, &message.id, &message.pop_receipt).await?;
+    let mut receipt = message.pop_receipt;
+    let mut work = std::pin::pin!(observed(function, handler(host.state.clone(), input)));
+    let outcome = loop {
+        tokio::select! {
+            outcome = &mut work => break outcome,
+            () = tokio::time::sleep(VISIBILITY / 2) => {
+                receipt = store.extend(queue, &message.id, &receipt, VISIBILITY).await?;
+            }
         }
-        Err(_) => store.release(queue, &message.id, &message.pop_receipt, backoff(message.dequeue_count)).await?,
+    };
+    match outcome {
+        Ok(_) => store.delete(queue, &message.id, &receipt).await?,
+        Err(_) if message.dequeue_count >= MAX_DELIVERIES => {
+            store.move_to_poison(queue, &message.id, &receipt).await?;
+        }
+        Err(_) => store.release(queue, &message.id, &receipt, backoff(message.dequeue_count)).await?,
     }
     Ok(())
 }

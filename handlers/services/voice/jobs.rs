@@ -151,6 +151,7 @@ async fn listen(state: &AppState, ticket: &Ticket, sample: &mut Sample) -> Resul
     let Analysis { measurements, quality, waveform, speech, rendition, .. } = analysis;
     let recognition = match pipeline::recognise(state, speech, sample.language).await {
         Recognised::Done(recognition) => recognition,
+        Recognised::Busy(error) => return Err(error),
         Recognised::Failed(error) if sample.attempts < MAX_RECOGNITION_ATTEMPTS => return Err(error),
         Recognised::Failed(error) => {
             tracing::error!(sample_id = %sample.id, error = %error.chain(), "recogniser given up");
@@ -290,7 +291,9 @@ async fn reconcile(state: AppState, _tick: TimerTick) -> Result<Outcome> {
                 let [tenant, user] = document.partition.0.as_slice() else { continue };
                 let ticket = Ticket::of_path(&format!("{tenant}/{user}/{}", document.id));
                 if let Some(ticket) = ticket {
-                    if state.blobs.properties(&ticket.blob()).await?.is_none() {
+                    let written = state.blobs.properties(&ticket.blob()).await?.map(|found| found.modified_at);
+                    // One that fired long ago was given up; written anew, it fires again.
+                    if written.is_none_or(|written| written < now - STUCK) {
                         put_ticket(&state, &ticket).await?;
                         count += 1;
                     }

@@ -10,8 +10,8 @@ use crate::ports::speech::Pcm;
 use crate::state::AppState;
 use crate::types::Language;
 
-/// How long recognition of one recording may take.
-const RECOGNITION_TIME_LIMIT: Duration = Duration::from_secs(45);
+/// How long recognition may take, whatever the length of the recording.
+const RECOGNITION_BASE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Analyses a recording off the async threads, a few at a time.
 ///
@@ -40,6 +40,8 @@ pub async fn analyse(
 pub enum Recognised {
     /// Also when there was nothing to hear, or no engine to hear it: then it says so.
     Done(Recognition),
+    /// The engine has no room now; says nothing about the recording.
+    Busy(Error),
     /// The engine broke down; another try may work.
     Failed(Error),
 }
@@ -58,8 +60,12 @@ pub async fn recognise(state: &AppState, speech: Vec<i16>, language: Option<Lang
     if let (false, Some(advice)) = (status.available, &status.advice) {
         return Recognised::Done(nothing(advice.clone()));
     }
+    // Engines hear several times faster than people speak. 46 s for the longest recording leave room within
+    // the time that a request may take, and one that hangs over a short one is told soon.
+    let length = Duration::from_secs_f64(speech.len() as f64 / f64::from(SPEECH_RATE_HZ));
+    let time_limit = RECOGNITION_BASE_LIMIT + length.mul_f64(0.3);
     let audio = Pcm { sample_rate_hz: SPEECH_RATE_HZ, samples: speech };
-    match state.speech.transcribe(audio, language, RECOGNITION_TIME_LIMIT).await {
+    match state.speech.transcribe(audio, language, time_limit).await {
         Ok(transcript) => Recognised::Done(Recognition {
             engine: transcript.engine,
             problem: transcript.text.is_empty().then(|| "No words were heard.".to_owned()),
@@ -71,6 +77,7 @@ pub async fn recognise(state: &AppState, speech: Vec<i16>, language: Option<Lang
         Err(error) => match error.kind() {
             // The engine tells in words for people which language or length it cannot do.
             PortErrorKind::InvalidRequest | PortErrorKind::TooLarge => Recognised::Done(nothing(error.to_string())),
+            PortErrorKind::Throttled => Recognised::Busy(error.into()),
             _ => Recognised::Failed(error.into()),
         },
     }

@@ -19,7 +19,7 @@ use crate::error::{Code, Error, Result};
 use crate::function::{Access, Function};
 use crate::http::{Body, ListQuery, Request, Response, cursor_of, json, json_with, no_store};
 use crate::ports::documents::{Filter, Order, Query, Scope};
-use crate::ports::{Condition, PortErrorKind};
+use crate::ports::{Condition, ETag, PortErrorKind};
 use crate::services::shop::answers::Answer;
 use crate::state::AppState;
 use crate::types::Service;
@@ -264,28 +264,42 @@ fn location(id: &SampleId) -> Result<HeaderValue> {
 
 async fn complete(state: AppState, request: Request) -> Result<Response> {
     let ticket = ticket(&request)?;
-    let (mut sample, etag) = store::sample(state.documents.as_ref(), &ticket).await?.ok_or_else(no_sample)?;
-    if sample.status == Status::AwaitingUpload {
-        if state.blobs.properties(&ticket.upload()).await?.is_none() {
-            return Err(Error::new(Code::Conflict, "Upload the recording first, to the address that was given."));
-        }
-        // The ticket first: once this is answered, the job runs whatever happens to this process.
-        jobs::put_ticket(&state, &ticket).await?;
-        sample.status = Status::Queued;
-        match store::sample_replace(state.documents.as_ref(), &ticket, &sample, etag).await {
-            Ok(_) => {}
-            // The job was faster, and what it wrote holds.
-            Err(error) if error.kind() == PortErrorKind::PreconditionFailed => {
-                (sample, _) = store::sample(state.documents.as_ref(), &ticket).await?.ok_or_else(no_sample)?;
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
+    let (sample, etag) = store::sample(state.documents.as_ref(), &ticket).await?.ok_or_else(no_sample)?;
+    let sample = match sample.status {
+        Status::AwaitingUpload => queue(&state, &ticket, sample, etag).await?,
+        _ => sample,
+    };
     let id = sample.id.clone();
     let mut response = no_store(json_with(StatusCode::ACCEPTED, &SampleView::of(sample, None))?);
     response.headers_mut().insert("operation-location", location(&id)?);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     Ok(response)
+}
+
+/// Starts the job of an uploaded recording; gives the sample as it then is.
+async fn queue(state: &AppState, ticket: &Ticket, mut sample: Sample, etag: ETag) -> Result<Sample> {
+    let again = async || {
+        let found = store::sample(state.documents.as_ref(), ticket).await?;
+        Ok::<_, Error>(found.ok_or_else(no_sample)?.0)
+    };
+    if state.blobs.properties(&ticket.upload()).await?.is_none() {
+        // The job of an earlier call that was not answered may just have ended, and removed it.
+        return match again().await? {
+            sample if sample.status == Status::AwaitingUpload => {
+                Err(Error::new(Code::Conflict, "Upload the recording first, to the address that was given."))
+            }
+            sample => Ok(sample),
+        };
+    }
+    // The ticket first: once this is answered, the job runs whatever happens to this process.
+    jobs::put_ticket(state, ticket).await?;
+    sample.status = Status::Queued;
+    match store::sample_replace(state.documents.as_ref(), ticket, &sample, etag).await {
+        Ok(_) => Ok(sample),
+        // The job was faster, and what it wrote holds.
+        Err(error) if error.kind() == PortErrorKind::PreconditionFailed => again().await,
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn get(state: AppState, request: Request) -> Result<Response> {

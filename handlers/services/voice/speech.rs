@@ -104,13 +104,13 @@ struct VoiceList {
 }
 
 async fn voices(state: AppState, _request: Request) -> Result<Response> {
-    let list = VoiceList {
-        voices: known_voices(&state).await?,
-        recogniser: state.speech.recogniser(),
-        synthesiser: state.speech.synthesiser(),
-    };
+    let voices = state.speech.voices().await?;
+    let list = VoiceList { voices, recogniser: state.speech.recogniser(), synthesiser: state.speech.synthesiser() };
+    // An engine that is missing may be installed any minute.
+    let complete = list.recogniser.available && list.synthesiser.available;
+    let control = if complete { "public, max-age=3600" } else { "no-store" };
     let mut response = json(&list)?;
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(control));
     Ok(with_content_etag(response))
 }
 
@@ -145,20 +145,9 @@ async fn synthesise(state: AppState, request: Request) -> Result<Response> {
     Ok(with_etag(response, &ETag(name)))
 }
 
-/// The voices there are: none without an engine, whose status then tells what to install.
-async fn known_voices(state: &AppState) -> Result<Vec<Voice>> {
-    match state.speech.voices().await {
-        Err(error) if error.kind() == PortErrorKind::Unavailable => Ok(Vec::new()),
-        voices => Ok(voices?),
-    }
-}
-
 /// The voice that is asked for, or the default one of the language.
 async fn choose(state: &AppState, id: Option<&str>, language: Option<Language>) -> Result<Voice> {
-    let voices = known_voices(state).await?;
-    if voices.is_empty() {
-        return Err(Error::new(Code::Unavailable, "No speech engine is available; see voice/voices."));
-    }
+    let voices = state.speech.voices().await?;
     let known = || voices.iter().map(|voice| voice.id.as_str()).collect::<Vec<_>>().join(", ");
     match id {
         Some(id) => voices
@@ -196,14 +185,14 @@ async fn read(state: &AppState, blob: &BlobName) -> Result<Option<Bytes>> {
 }
 
 async fn make(state: &AppState, text: &str, voice: &Voice, format: Format, blob: &BlobName) -> Result<Bytes> {
-    let pcm =
-        state.speech.synthesise(text, &voice.id, SYNTHESIS_TIME_LIMIT).await.map_err(|error| match error.kind() {
-            PortErrorKind::Unavailable => {
-                Error::new(Code::Unavailable, "The speech engine does not work at this moment.").with_source(error)
-            }
-            PortErrorKind::InvalidRequest => Error::field("text", "there is nothing in it that can be read out"),
-            _ => error.into(),
-        })?;
+    let spoken = state.speech.synthesise(text, &voice.id, SYNTHESIS_TIME_LIMIT).await;
+    let pcm = spoken.map_err(|error| match error.kind() {
+        PortErrorKind::Unavailable => {
+            Error::new(Code::Unavailable, "The speech engine does not work at this moment.").with_source(error)
+        }
+        PortErrorKind::InvalidRequest => Error::field("text", "there is nothing in it that can be read out"),
+        _ => error.into(),
+    })?;
     let sound = AppState::blocking(move || encode(&pcm, format)).await??;
     let options = PutOptions { content_type: Some(format.media_type().into()), ..PutOptions::default() };
     state.blobs.put(blob, whole(sound.clone()), options).await?;

@@ -113,7 +113,7 @@ async fn fleeting(state: &AppState, caller: &Caller, audio: Bytes, language: Opt
         .map_err(|rejection| rejected(rejection.code(), &rejection.to_string()))?;
     let recognition = match pipeline::recognise(state, analysis.speech, language).await {
         Recognised::Done(recognition) => recognition,
-        Recognised::Failed(error) => return Err(error),
+        Recognised::Busy(error) | Recognised::Failed(error) => return Err(error),
     };
     let result = match &recognition.transcript {
         None => None,

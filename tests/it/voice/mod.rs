@@ -1,8 +1,10 @@
 //! Voice from end to end: the real program, spoken to over HTTP as a browser would.
 
 mod killed;
+mod reconcile;
 mod rejected;
 mod server;
 mod shopper;
 mod spoken;
 mod stores;
+mod without_engine;
