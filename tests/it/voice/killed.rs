@@ -68,7 +68,7 @@ struct Acknowledged {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_acknowledged_recording_is_lost_doubled_or_left_lying() {
-    survive(Server::start()).await;
+    survive(Server::restartable([])).await;
 }
 
 /// Most jobs end within a life of the program, so that it is killed at the end of jobs too.
@@ -79,7 +79,7 @@ async fn nor_is_it_when_recognition_takes_no_time() {
     let line = json!({ "t": COMMAND, "b": 0.0, "d": 1.0, "p": 0.9 });
     fs::write(&program, format!("#!/bin/sh\necho '{line}'\n")).expect("the script is written");
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it may be run");
-    survive(Server::with([("PRAVIS_RECOGNISER", program.to_str().expect("a path in UTF-8"))])).await;
+    survive(Server::restartable([("PRAVIS_RECOGNISER", program.to_str().expect("a path in UTF-8"))])).await;
 }
 
 async fn survive(server: Server) {

@@ -1,8 +1,10 @@
 //! The program itself, on a port and a data directory of its own.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::iter;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Sender};
@@ -36,12 +38,27 @@ impl Server {
 
     /// Starts with settings besides the defaults.
     pub fn with<const N: usize>(settings: [(&str, &str); N]) -> Self {
+        Self::listening("127.0.0.1:0", settings)
+    }
+
+    /// Starts where it can be started again: on a port below those that the kernel gives to anyone who asks
+    /// for any (from 32768 on), which nobody takes while it is down.
+    pub fn restartable<const N: usize>(settings: [(&str, &str); N]) -> Self {
+        let random = || RandomState::new().hash_one(0) % 12_000 + 20_000;
+        let free = iter::repeat_with(random)
+            .take(100)
+            .map(|port| format!("127.0.0.1:{port}"))
+            .find(|address| TcpListener::bind(address).is_ok());
+        Self::listening(&free.expect("one of a hundred ports is free"), settings)
+    }
+
+    fn listening<const N: usize>(listen: &str, settings: [(&str, &str); N]) -> Self {
         let mut variables = BTreeMap::from([("PRAVIS_LOG".to_owned(), "warn,pravis=info".to_owned())]);
         variables.insert("PATH".to_owned(), std::env::var("PATH").expect("PATH is set"));
         variables.extend(settings.map(|(name, value)| (name.to_owned(), value.to_owned())));
         let data_dir = tempfile::tempdir().expect("a temporary directory");
         let log = Arc::default();
-        let (child, address) = launch(data_dir.path(), "127.0.0.1:0", &variables, &log);
+        let (child, address) = launch(data_dir.path(), listen, &variables, &log);
         Self { child, address, data_dir, variables, log }
     }
 
