@@ -27,6 +27,8 @@ pub enum Code {
     NotFound,
     MethodNotAllowed,
     NotAcceptable,
+    /// The body did not arrive in time.
+    RequestTimeout,
     Conflict,
     PreconditionFailed,
     PayloadTooLarge,
@@ -42,7 +44,7 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Code; 20] = [
+    pub const ALL: [Code; 21] = [
         Self::MalformedRequest,
         Self::ValidationFailed,
         Self::NotAuthenticated,
@@ -52,6 +54,7 @@ impl Code {
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::NotAcceptable,
+        Self::RequestTimeout,
         Self::Conflict,
         Self::PreconditionFailed,
         Self::PayloadTooLarge,

@@ -60,7 +60,7 @@ impl BodyBudget {
 /// need not be true.
 ///
 /// # Errors
-/// [`Code::PayloadTooLarge`], [`Code::TimedOut`], or [`Code::MalformedRequest`] when the client broke off.
+/// [`Code::PayloadTooLarge`], [`Code::RequestTimeout`], or [`Code::MalformedRequest`] when the client broke off.
 pub async fn read<S, B>(body: S, limit: usize) -> Result<Bytes>
 where
     S: Stream<Item = Result<B, warp::Error>>,
@@ -88,7 +88,7 @@ where
     };
     tokio::time::timeout(TIME_LIMIT, reading)
         .await
-        .map_err(|_| Error::new(Code::TimedOut, "The body did not arrive in time."))?
+        .map_err(|_| Error::new(Code::RequestTimeout, "The body did not arrive in time."))?
 }
 
 /// Reads on past a refused body, within bounds: a client that is still sending when the connection
