@@ -96,7 +96,8 @@ async fn commands_of_every_kind_are_understood_from_the_voice() {
         assert!(answer["problem"].is_null() || answer["result"].is_null(), "{text}: {answer}");
         answer["result"].clone()
     };
-    let searches: [(&str, &str, fn(&SeedProduct) -> bool); 3] = [
+    type Fits = fn(&SeedProduct) -> bool;
+    let searches: [(&str, &str, Fits); 3] = [
         ("show me red sarees", "/shop?category=sarees&color=red", |product| {
             product.category == "sarees" && product.colors.iter().any(|color| color == "red")
         }),
