@@ -1,8 +1,8 @@
 //! Recordings: what they are, what they sound like, and the forms that others need.
 //!
 //! One pass over the bytes, in bounded memory and time: [`sniff`] the container → [`Decoder`] → at the
-//! recording's own rate [`ProgrammeMeter`](measure::ProgrammeMeter) and [`Peaks`](waveform::Peaks) →
-//! averaged and [resampled](resample) to 16 kHz → [`SpeechMeter`](measure::SpeechMeter), the samples
+//! recording's own rate [`ProgrammeMeter`] and [`Peaks`] →
+//! averaged and [resampled](resample) to 16 kHz → [`SpeechMeter`], the samples
 //! for recognition, and a small Ogg/Opus [rendition]. Pure and synchronous: callers run it on a
 //! blocking thread. The bytes come from strangers, so every stage is capped by [`Limits`], a panic of a
 //! parser is a rejection like any other, and every reason has a code and a sentence ([`Rejection`]).

@@ -1,6 +1,6 @@
 //! 16-bit PCM WAVE files: what recognisers take and local synthesisers give.
 //!
-//! Recordings of shoppers go through [`decode`](super::decode) instead.
+//! Recordings of shoppers go through [`Decoder`](super::Decoder) instead.
 
 /// A parsed file.
 #[derive(Debug, Clone, PartialEq, Eq)]

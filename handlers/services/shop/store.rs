@@ -68,7 +68,7 @@ pub async fn seed(documents: &dyn DocumentStore, tenant: &TenantId) -> Result<us
     Ok(count)
 }
 
-/// The catalogue that [`seed`] writes, in memory.
+/// The catalogue that [`seed()`] writes, in memory.
 ///
 /// # Errors
 /// An internal error when the samples cannot be read.
