@@ -18,7 +18,7 @@ step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --lib --quiet
 
 step "licences, duplicate and unwanted crates"
-cargo deny --offline check licenses bans sources
+cargo deny --locked check licenses bans sources
 
 step "tests"
 log=$(mktemp)
