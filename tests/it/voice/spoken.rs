@@ -29,6 +29,9 @@ fn seeded(wanted: impl Fn(&SeedProduct) -> bool) -> BTreeSet<String> {
     ids.collect()
 }
 
+/// Whether a product is among those that a shopper should be shown.
+type Wanted = fn(&SeedProduct) -> bool;
+
 fn is_affordable_silk_saree(product: &SeedProduct) -> bool {
     product.category == "sarees" && product.fabric.contains("silk") && product.price_paise.0 <= 500_000
 }
@@ -96,8 +99,7 @@ async fn commands_of_every_kind_are_understood_from_the_voice() {
         assert!(answer["problem"].is_null() || answer["result"].is_null(), "{text}: {answer}");
         answer["result"].clone()
     };
-    type Fits = fn(&SeedProduct) -> bool;
-    let searches: [(&str, &str, Fits); 3] = [
+    let searches: [(&str, &str, Wanted); 3] = [
         ("show me red sarees", "/shop?category=sarees&color=red", |product| {
             product.category == "sarees" && product.colors.iter().any(|color| color == "red")
         }),
