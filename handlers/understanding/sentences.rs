@@ -57,21 +57,37 @@ impl Sampler {
         from.get(self.below(from.len())).copied().unwrap_or_default()
     }
 
-    /// One of `from`, the earlier ones more often: the lexicon lists what is asked for most first.
-    fn pick_common<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        let index = self.below(from.len()).min(self.below(from.len()));
-        from.get(index).copied().unwrap_or_default()
+    /// An index, the smaller ones more often.
+    fn early(&mut self, bound: usize) -> usize {
+        self.below(bound).min(self.below(bound)).min(self.below(bound))
     }
 
-    /// One of `from` in `share` of 100 cases, the earlier ones more often.
-    fn sometimes<'a>(&mut self, share: usize, from: &[&'a str]) -> &'a str {
-        if self.below(100) < share { self.pick_common(from) } else { "" }
+    /// A spelling of one of the concepts, the earlier ones of both more often: the lexicon lists what is
+    /// asked for most, and how it is said most, first.
+    fn pick_common<'a>(&mut self, concepts: &[Vec<&'a str>]) -> &'a str {
+        let Some(spellings) = concepts.get(self.early(concepts.len())) else { return "" };
+        spellings.get(self.early(spellings.len())).copied().unwrap_or_default()
+    }
+
+    /// True in `share` of 100 cases.
+    fn chance(&mut self, share: usize) -> bool {
+        self.below(100) < share
+    }
+
+    /// A spelling of one of the concepts in `share` of 100 cases.
+    fn sometimes<'a>(&mut self, share: usize, concepts: &[Vec<&'a str>]) -> &'a str {
+        if self.chance(share) { self.pick_common(concepts) } else { "" }
     }
 }
 
 /// The English spellings of every concept of a kind that people say.
 fn spoken(kind: &str) -> Vec<&'static str> {
     LEXICON.of_kind(kind).flat_map(english).collect()
+}
+
+/// The same, concept by concept.
+fn by_concept(kind: &str) -> Vec<Vec<&'static str>> {
+    LEXICON.of_kind(kind).map(english).filter(|spellings| !spellings.is_empty()).collect()
 }
 
 fn english(entry: &Entry<'static>) -> Vec<&'static str> {
@@ -249,7 +265,7 @@ fn price_phrase(sampler: &mut Sampler) -> String {
     ];
     let first = PRICES[sampler.below(PRICES.len())];
     let second = PRICES[sampler.below(PRICES.len())];
-    let unit = sampler.sometimes(40, &["rupees"]);
+    let unit = if sampler.chance(40) { "rupees" } else { "" };
     if first < second && sampler.below(4) == 0 {
         let (low, high) = (number_words(first), number_words(second));
         return match sampler.below(3) {
@@ -292,14 +308,14 @@ fn single_values() -> impl Iterator<Item = String> {
 
 /// Searches with some of everything.
 fn searches() -> impl Iterator<Item = String> {
-    let (garments, fabrics, weaves) = (spoken("category"), spoken("fabric"), spoken("weave"));
-    let (colors, occasions, sizes) = (spoken("color"), spoken("occasion"), spoken("size"));
+    let (garments, occasions, sizes) = (spoken("category"), spoken("occasion"), spoken("size"));
+    let (fabrics, weaves, colors) = (by_concept("fabric"), by_concept("weave"), by_concept("color"));
     let mut sampler = Sampler(7);
     (0..SEARCHES).map(move |_| {
         let opening = sampler.pick(&OPENINGS);
         let mut color = sampler.sometimes(40, &colors).to_owned();
         if !color.is_empty() && sampler.below(8) == 0 {
-            color = join(&[&color, sampler.pick(&["and", "or"]), sampler.pick(&colors)]);
+            color = join(&[&color, sampler.pick(&["and", "or"]), sampler.pick_common(&colors)]);
         }
         let weave = sampler.sometimes(40, &weaves);
         let fabric = sampler.sometimes(45, &fabrics);
@@ -310,10 +326,18 @@ fn searches() -> impl Iterator<Item = String> {
             0..=3 => price_phrase(&mut sampler),
             4 => format!("for {} {}", sampler.pick(&["a", "my", "the"]), sampler.pick(&occasions)),
             5 => format!("in size {}", sampler.pick(&sizes)),
-            6 => format!("{} {}", sampler.pick(&["but not", "not", "without", "in", "in"]), sampler.pick(&colors)),
+            6 => {
+                format!("{} {}", sampler.pick(&["but not", "not", "without", "in", "in"]), sampler.pick_common(&colors))
+            }
             _ => String::new(),
         };
-        let article = if garment.ends_with('s') || opening.is_empty() { "" } else { sampler.sometimes(60, &["a"]) };
+        let article = if garment.ends_with('s') || opening.is_empty() {
+            ""
+        } else if sampler.chance(60) {
+            "a"
+        } else {
+            ""
+        };
         join(&[opening, article, &color, weave, fabric, garment, &tail])
     })
 }
