@@ -49,7 +49,9 @@ impl ProductFilter {
     /// Whether a product is what is asked for.
     pub fn fits(&self, product: &Product) -> bool {
         any(&self.categories, |category| *category == product.category)
-            && any(&self.fabrics, |fabric| fabric_includes(&product.fabric, fabric))
+            && self.min_price.is_none_or(|price| product.price_paise >= price)
+            && self.max_price.is_none_or(|price| product.price_paise <= price)
+            && (!self.in_stock || product.stock > 0)
             && any(&self.weaves, |weave| *weave == product.weave || product.tags.contains(weave))
             && any(&self.colors, |color| product.colors.contains(color))
             && !self.not_colors.iter().any(|color| product.colors.contains(color))
@@ -58,9 +60,8 @@ impl ProductFilter {
             && any(&self.origins, |origin| {
                 product.origin.state.eq_ignore_ascii_case(origin) || product.origin.place.eq_ignore_ascii_case(origin)
             })
-            && self.min_price.is_none_or(|price| product.price_paise >= price)
-            && self.max_price.is_none_or(|price| product.price_paise <= price)
-            && (!self.in_stock || product.stock > 0)
+            // The costly comparison last: few products are left for it.
+            && any(&self.fabrics, |fabric| fabric_includes(&product.fabric, fabric))
     }
 }
 
