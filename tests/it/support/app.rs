@@ -72,8 +72,6 @@ impl TestApp {
             variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         settings.insert("PRAVIS_DATA_DIR".into(), dir.path().to_string_lossy().into_owned());
         settings.insert("PRAVIS_PUBLIC_URL".into(), format!("http://{address}"));
-        // Where the speech programs are found.
-        settings.entry("PATH".into()).or_insert_with(|| std::env::var("PATH").unwrap());
         let clock = Arc::new(ManualClock::new());
         let settings = Settings::from_variables(&settings).unwrap();
         let Application { state, registry, stores } = build_at(settings, clock.clone()).await.unwrap();
