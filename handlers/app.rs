@@ -1,5 +1,6 @@
 //! From settings to a running application: the only place that names adapters.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
@@ -21,7 +22,7 @@ use crate::identity::{PasswordHasher, SigningKeys, fresh_signing_key};
 use crate::ports::clock::{Clock, SystemClock};
 use crate::ports::documents::Container;
 use crate::ports::reporting::ReportingDb;
-use crate::ports::secrets::{Secret, Secrets};
+use crate::ports::secrets::{Secret, SecretRef, Secrets};
 use crate::registry::{Registry, openapi};
 use crate::services::{analytics, shop};
 use crate::settings::{SettingError, Settings};
@@ -52,7 +53,7 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
     let registry = Arc::new(Registry::of(&settings.services).map_err(Error::internal)?);
     let dir = settings.data_dir.clone();
     std::fs::create_dir_all(&dir).map_err(Error::internal)?;
-    let secrets = SettingsSecrets::new(settings.secrets.clone(), Some(dir.join("secrets.json")));
+    let secrets = SettingsSecrets::new(given(&settings), Some(dir.join("secrets.json")));
     let signing = secret(&secrets, "jwt-signing-key", fresh_signing_key).await?;
     let url_key = secret(&secrets, "blob-url-key", fresh_key).await?;
 
@@ -94,9 +95,18 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
     Ok(Application { state, registry, stores })
 }
 
+/// The secrets that the settings themselves give.
+fn given(settings: &Settings) -> BTreeMap<String, Secret> {
+    let given = settings.secrets.iter().filter_map(|(name, secret)| match secret {
+        SecretRef::Given(secret) => Some((name.clone(), secret.clone())),
+        SecretRef::Named(_) => None,
+    });
+    given.collect()
+}
+
 /// A secret that is made when there is none. Only then: the first random bytes cost a start more than
 /// all else.
-async fn secret(secrets: &impl Secrets, name: &str, fresh: impl Fn() -> Result<Secret>) -> Result<Secret> {
+async fn secret(secrets: &SettingsSecrets, name: &str, fresh: impl Fn() -> Result<Secret>) -> Result<Secret> {
     match secrets.get(name).await? {
         Some(secret) => Ok(secret),
         None => Ok(secrets.get_or_create(name, fresh()?).await?),

@@ -182,11 +182,10 @@ impl From<PortError> for Error {
     fn from(error: PortError) -> Self {
         let retry_after = error.retry_after();
         let mapped = match error.kind() {
-            PortErrorKind::Unavailable | PortErrorKind::Throttled => {
+            PortErrorKind::Unavailable | PortErrorKind::Throttled | PortErrorKind::TimedOut => {
                 Self::new(Code::Unavailable, "A service that this needs is not available now; please try again.")
                     .with_retry_after(retry_after.unwrap_or(Duration::from_secs(1)))
             }
-            PortErrorKind::TimedOut => Self::new(Code::TimedOut, "A service that this needs took too long."),
             PortErrorKind::TooLarge => Self::new(Code::PayloadTooLarge, "The content is larger than can be stored."),
             PortErrorKind::PreconditionFailed => {
                 Self::new(Code::PreconditionFailed, "It was changed meanwhile; read it again and repeat.")

@@ -2,6 +2,7 @@
 
 pub mod blobs;
 pub mod cache;
+pub mod dependency;
 pub mod documents;
 pub mod events;
 pub mod reporting;

@@ -28,6 +28,23 @@ pub enum PortErrorKind {
     Corrupt,
 }
 
+impl PortErrorKind {
+    /// In snake case, for metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::Conflict => "conflict",
+            Self::PreconditionFailed => "precondition_failed",
+            Self::InvalidRequest => "invalid_request",
+            Self::TooLarge => "too_large",
+            Self::Throttled => "throttled",
+            Self::TimedOut => "timed_out",
+            Self::Unavailable => "unavailable",
+            Self::Corrupt => "corrupt",
+        }
+    }
+}
+
 /// A failed call to a port. The message is for the log, never for a client.
 #[derive(Debug)]
 pub struct PortError {

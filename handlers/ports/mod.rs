@@ -11,6 +11,7 @@ pub mod events;
 pub mod reporting;
 pub mod secrets;
 pub mod speech;
+pub mod spent;
 
 pub use error::{PortError, PortErrorKind, PortResult};
 

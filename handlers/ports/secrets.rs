@@ -1,10 +1,11 @@
 //! Values that must not be seen.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::PortResult;
+use super::{PortError, PortResult};
 
 /// A text that never shows in logs, errors or `Debug`.
 #[derive(Clone, PartialEq, Eq)]
@@ -30,9 +31,53 @@ impl fmt::Debug for Secret {
 /// Named secrets. Names are ASCII letters, digits and hyphens, at most 127 (Key Vault's rule).
 #[async_trait]
 pub trait Secrets: Send + Sync {
-    /// The present value, or `None`.
+    /// The present value, or `None`. May be some minutes old: a store is asked from time to time, and
+    /// answers with what it last knew while the store cannot be reached.
     async fn get(&self, name: &str) -> PortResult<Option<Secret>>;
+}
 
-    /// Stores a value that survives a restart, unless one is there; gives the one that is stored.
-    async fn get_or_create(&self, name: &str, fresh: Secret) -> PortResult<Secret>;
+/// Where a secret comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretRef {
+    Given(Secret),
+    /// The name under which [`Secrets`] knows it.
+    Named(String),
+}
+
+impl SecretRef {
+    /// `@keyvault(name)` names a secret; anything else is one.
+    pub fn parse(text: &str) -> Self {
+        match text.trim().strip_prefix("@keyvault(").and_then(|rest| rest.strip_suffix(')')) {
+            Some(name) => Self::Named(name.trim().to_owned()),
+            None => Self::Given(Secret::new(text)),
+        }
+    }
+}
+
+/// A secret that may be replaced while the process runs.
+#[derive(Clone)]
+pub struct SecretSource {
+    reference: SecretRef,
+    secrets: Arc<dyn Secrets>,
+}
+
+impl SecretSource {
+    pub fn new(reference: SecretRef, secrets: Arc<dyn Secrets>) -> Self {
+        Self { reference, secrets }
+    }
+
+    /// The present value.
+    ///
+    /// # Errors
+    /// `Unavailable` when there is none under the name: somebody has yet to create it.
+    pub async fn get(&self) -> PortResult<Secret> {
+        match &self.reference {
+            SecretRef::Given(secret) => Ok(secret.clone()),
+            SecretRef::Named(name) => self
+                .secrets
+                .get(name)
+                .await?
+                .ok_or_else(|| PortError::unavailable(format!("there is no secret named {name}"))),
+        }
+    }
 }

@@ -37,7 +37,7 @@ const ALLOWED: [(&str, &[&str]); 21] = [
         ],
     ),
     ("registry", &["types", "error", "http", "function", "services"]),
-    ("adapters", &["types", "ports", "audio"]),
+    ("adapters", &["types", "ports", "audio", "settings"]),
     ("host", &["types", "error", "ports", "http", "state", "function", "registry", "adapters"]),
     ("server", &["types", "error", "ports", "identity", "http", "state", "function", "registry", "host", "adapters"]),
     (

@@ -45,9 +45,14 @@ impl Secrets for SettingsSecrets {
         let mut stored = blocking(move || read(&file)).await?;
         Ok(stored.remove(name).map(Secret::new))
     }
+}
 
+impl SettingsSecrets {
+    /// Stores a value that survives a restart, unless one is there; gives the one that is stored.
+    ///
+    /// # Errors
     /// `InvalidRequest` that names the secret when there is neither a value nor a file to keep one in.
-    async fn get_or_create(&self, name: &str, fresh: Secret) -> PortResult<Secret> {
+    pub async fn get_or_create(&self, name: &str, fresh: Secret) -> PortResult<Secret> {
         if let Some(present) = self.get(name).await? {
             return Ok(present);
         }

@@ -12,36 +12,45 @@ use pravis::ports::secrets::{Secret, Secrets};
 use tempfile::TempDir;
 use ulid::Ulid;
 
+/// What the suite tests: secrets of which one is known.
+pub struct Subject {
+    pub secrets: Arc<dyn Secrets>,
+    pub known: (String, Secret),
+    /// Lives as long as the secrets: a folder, a server.
+    pub _kept: Box<dyn std::any::Any + Send + Sync>,
+}
+
+/// A test for each case, for one adapter: `subject` is an `async fn() -> Subject`.
 macro_rules! secrets_suite {
-    ($adapter:ident, $open:expr; $($case:ident),+ $(,)?) => {
+    ($adapter:ident, $subject:expr; $($case:ident),+ $(,)?) => {
         mod $adapter {
-            use super::*;
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
                 async fn $case() {
-                    // What the adapter stores in lives until the case has ended.
-                    let (_place, secrets): (_, Arc<dyn Secrets>) = $open;
-                    super::$case(secrets).await;
+                    crate::conformance::secrets::$case($subject().await).await;
                 }
             )+
         }
     };
-    ($adapter:ident, $open:expr) => {
+    ($adapter:ident, $subject:expr) => {
         secrets_suite!(
-            $adapter, $open;
+            $adapter, $subject;
             an_unknown_secret_is_none,
-            a_created_secret_is_found_and_kept,
-            of_many_creators_one_wins,
+            a_known_secret_is_found,
             names_that_key_vault_refuses_are_refused,
         );
     };
 }
 
-secrets_suite!(settings, {
-    let place = tempfile::tempdir().unwrap();
-    let secrets = in_file(&place.path().join("secrets.json"));
-    (place, Arc::new(secrets))
-});
+secrets_suite!(settings, super::in_settings);
+
+async fn in_settings() -> Subject {
+    let (place, file) = secrets_file();
+    let (name, value) = (name(), Secret::new("first \"quoted\" गुप्त\n"));
+    let secrets = in_file(&file);
+    secrets.get_or_create(&name, value.clone()).await.unwrap();
+    Subject { secrets: Arc::new(secrets), known: (name, value), _kept: Box::new(place) }
+}
 
 fn in_file(file: &Path) -> SettingsSecrets {
     SettingsSecrets::new(BTreeMap::new(), Some(file.to_owned()))
@@ -58,35 +67,49 @@ fn name() -> String {
     format!("conformance-{}", Ulid::generate())
 }
 
-async fn an_unknown_secret_is_none(secrets: Arc<dyn Secrets>) {
-    assert_eq!(secrets.get(&name()).await.unwrap(), None);
+async fn an_unknown_secret_is_none(subject: Subject) {
+    assert_eq!(subject.secrets.get(&name()).await.unwrap(), None);
 }
 
-async fn a_created_secret_is_found_and_kept(secrets: Arc<dyn Secrets>) {
-    let (name, first) = (name(), Secret::new("first \"quoted\" गुप्त\n"));
-    assert_eq!(secrets.get_or_create(&name, first.clone()).await.unwrap(), first);
-    assert_eq!(secrets.get_or_create(&name, Secret::new("second")).await.unwrap(), first);
-    assert_eq!(secrets.get(&name).await.unwrap(), Some(first));
+async fn a_known_secret_is_found(subject: Subject) {
+    let (name, value) = subject.known;
+    assert_eq!(subject.secrets.get(&name).await.unwrap(), Some(value));
 }
 
-async fn of_many_creators_one_wins(secrets: Arc<dyn Secrets>) {
-    let name = name();
+async fn names_that_key_vault_refuses_are_refused(subject: Subject) {
+    for name in ["", "a_b", "a/b", "../x", "ключ", "a b", &"x".repeat(128)] {
+        assert_eq!(subject.secrets.get(name).await.unwrap_err().kind(), PortErrorKind::InvalidRequest, "{name:?}");
+    }
+    assert_eq!(subject.secrets.get(&"x".repeat(127)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn names_that_key_vault_refuses_are_not_created() {
+    let (_place, file) = secrets_file();
+    let created = in_file(&file).get_or_create("a_b", Secret::new("value")).await;
+    assert_eq!(created.unwrap_err().kind(), PortErrorKind::InvalidRequest);
+}
+
+#[tokio::test]
+async fn a_created_secret_is_found_and_kept() {
+    let (_place, file) = secrets_file();
+    let (secrets, first) = (in_file(&file), Secret::new("first"));
+    assert_eq!(secrets.get_or_create("name", first.clone()).await.unwrap(), first);
+    assert_eq!(secrets.get_or_create("name", Secret::new("second")).await.unwrap(), first);
+    assert_eq!(secrets.get("name").await.unwrap(), Some(first));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_creators_one_wins() {
+    let (_place, file) = secrets_file();
+    let secrets = Arc::new(in_file(&file));
     let creators = (0..8).map(|creator| {
-        let (secrets, name) = (Arc::clone(&secrets), name.clone());
-        tokio::spawn(async move { secrets.get_or_create(&name, Secret::new(creator.to_string())).await.unwrap() })
+        let secrets = Arc::clone(&secrets);
+        tokio::spawn(async move { secrets.get_or_create("name", Secret::new(creator.to_string())).await.unwrap() })
     });
     let given: Vec<Secret> = join_all(creators).await.into_iter().map(Result::unwrap).collect();
     assert!(given.iter().all(|secret| *secret == given[0]), "two creators hold two values");
-    assert_eq!(secrets.get(&name).await.unwrap().as_ref(), given.first());
-}
-
-async fn names_that_key_vault_refuses_are_refused(secrets: Arc<dyn Secrets>) {
-    for name in ["", "a_b", "a/b", "../x", "ключ", "a b", &"x".repeat(128)] {
-        assert_eq!(secrets.get(name).await.unwrap_err().kind(), PortErrorKind::InvalidRequest, "{name:?}");
-        let created = secrets.get_or_create(name, Secret::new("value")).await;
-        assert_eq!(created.unwrap_err().kind(), PortErrorKind::InvalidRequest, "{name:?}");
-    }
-    assert_eq!(secrets.get(&"x".repeat(127)).await.unwrap(), None);
+    assert_eq!(secrets.get("name").await.unwrap().as_ref(), given.first());
 }
 
 #[tokio::test]

@@ -1,11 +1,17 @@
 //! Settings: from a map of variables (that is how Azure Functions passes them) to typed values,
 //! parsed once. A bad one is refused with its name and what was expected.
 
+mod services;
+
+pub use services::*;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::ports::secrets::Secret;
+use url::Url;
+
+use crate::ports::secrets::SecretRef;
 use crate::types::Service;
 use crate::types::TenantId;
 
@@ -61,7 +67,9 @@ pub struct Settings {
     /// `PATH`: where programs are found that are given by name only.
     pub search_path: OsString,
     /// `PRAVIS_SECRET_<NAME>`: secrets by name, hyphens written as underscores.
-    pub secrets: BTreeMap<String, Secret>,
+    pub secrets: BTreeMap<String, SecretRef>,
+    /// Where the services behind the ports are.
+    pub connections: ServiceSettings,
 }
 
 /// The local speech engine.
@@ -76,15 +84,11 @@ pub struct SpeechSettings {
     pub synthesiser: Option<String>,
 }
 
-/// Settings that choose adapters for Azure's services, with the port they are for.
-const CLOUD_ADAPTERS: [(&str, &str); 6] = [
-    ("COSMOS_ENDPOINT", "documents"),
-    ("BLOB_SERVICE_URI", "blobs"),
-    ("REDIS_URL", "cache"),
-    ("SQL_URL", "reporting"),
-    ("KEY_VAULT_URL", "secrets"),
-    ("SERVICE_BUS", "events"),
-];
+/// Looks a variable up; blank ones are absent.
+type Get<'a> = &'a dyn Fn(&str) -> Option<&'a str>;
+
+/// The settings that may be `@keyvault(name)`, besides every `PRAVIS_SECRET_<NAME>`.
+const SECRET_SETTINGS: [&str; 4] = ["COSMOS_KEY", "STORAGE_KEY", "REDIS_PASSWORD", "SQL_PASSWORD"];
 
 impl Settings {
     /// Reads the settings from variables.
@@ -92,20 +96,31 @@ impl Settings {
     /// # Errors
     /// The first variable that cannot be used, or that production lacks.
     pub fn from_variables(variables: &BTreeMap<String, String>) -> Result<Self, SettingError> {
-        let get = |name: &str| variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
+        let get: Get<'_> = &|name| variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
+        check_references(variables, get("KEY_VAULT_URL").is_some())?;
         let environment = match get("ENVIRONMENT") {
             None | Some("development") => Environment::Development,
             Some("production") => Environment::Production,
             Some(_) => return Err(SettingError::new("ENVIRONMENT", "expected development or production")),
         };
-        check_adapters(environment, &get)?;
+        let production = environment == Environment::Production;
+        let connections = ServiceSettings::read(get, production)?;
+        if production && let Some((name, port)) = connections.missing() {
+            let problem = format!("required in production, where no {port} may live in one process or its files");
+            return Err(SettingError::new(name, problem));
+        }
+        if get("SERVICE_BUS").is_some() {
+            return Err(SettingError::new("SERVICE_BUS", "this build publishes to storage queues only"));
+        }
         let public_url = match get("PRAVIS_PUBLIC_URL") {
             None => "http://127.0.0.1:7071".to_owned(),
-            Some(text) => http_url("PRAVIS_PUBLIC_URL", text)?,
+            Some(text) => http_address("PRAVIS_PUBLIC_URL", text)?,
         };
         let cors_origins = match get("PRAVIS_CORS_ORIGINS") {
             None => vec!["http://localhost:3000".to_owned(), "http://localhost:5173".to_owned()],
-            Some(text) => list(text).map(|origin| http_url("PRAVIS_CORS_ORIGINS", origin)).collect::<Result<_, _>>()?,
+            Some(text) => {
+                list(text).map(|origin| http_address("PRAVIS_CORS_ORIGINS", origin)).collect::<Result<_, _>>()?
+            }
         };
         let tenant = get("PRAVIS_TENANT")
             .map(|text| text.parse().map_err(|error| SettingError::new("PRAVIS_TENANT", format!("{error}"))))
@@ -122,38 +137,33 @@ impl Settings {
             public_url,
             cors_origins,
             seed: boolean("PRAVIS_SEED", get("PRAVIS_SEED"), environment == Environment::Development)?,
-            speech: speech(&get)?,
+            speech: speech(get)?,
             voice_concurrency: number("PRAVIS_VOICE_CONCURRENCY", get("PRAVIS_VOICE_CONCURRENCY"), 1..=64, processors)?,
             cache_bytes: number("PRAVIS_CACHE_MIB", get("PRAVIS_CACHE_MIB"), 1..=4096, 16)? as u64 * 1024 * 1024,
             search_path: get("PATH").unwrap_or_default().into(),
             secrets: secrets(variables),
+            connections,
         })
     }
 }
 
-/// Refuses production on embedded adapters, and adapters that this build does not have.
-fn check_adapters<'a>(environment: Environment, get: &impl Fn(&str) -> Option<&'a str>) -> Result<(), SettingError> {
-    for (name, port) in CLOUD_ADAPTERS {
-        match get(name) {
-            Some(_) => {
-                return Err(SettingError::new(
-                    name,
-                    format!("this build has only the embedded adapter for {port}; leave the setting out"),
-                ));
-            }
-            None if environment == Environment::Production => {
-                return Err(SettingError::new(
-                    name,
-                    format!("required in production, where no {port} may live in local files"),
-                ));
-            }
-            None => {}
+/// Refuses a reference to a secret where no secret is expected, for it would be taken for the value, and
+/// where no vault is set.
+fn check_references(variables: &BTreeMap<String, String>, vault: bool) -> Result<(), SettingError> {
+    let references = variables.iter().filter(|(_, value)| matches!(SecretRef::parse(value), SecretRef::Named(_)));
+    for (name, _) in references {
+        if !SECRET_SETTINGS.contains(&name.as_str()) && !name.starts_with("PRAVIS_SECRET_") {
+            let places = SECRET_SETTINGS.join(", ");
+            return Err(SettingError::new(name, format!("@keyvault(…) is for {places} and PRAVIS_SECRET_<NAME> only")));
+        }
+        if !vault {
+            return Err(SettingError::new(name, "refers to a vault, but KEY_VAULT_URL is not set"));
         }
     }
     Ok(())
 }
 
-fn speech<'a>(get: &impl Fn(&str) -> Option<&'a str>) -> Result<SpeechSettings, SettingError> {
+fn speech(get: Get<'_>) -> Result<SpeechSettings, SettingError> {
     match get("SPEECH_PROVIDER") {
         None | Some("local") => Ok(SpeechSettings {
             recogniser: get("PRAVIS_RECOGNISER").map(str::to_owned),
@@ -180,13 +190,27 @@ fn services(text: &str) -> Result<Vec<Service>, SettingError> {
     Ok(chosen)
 }
 
-fn http_url(name: &str, text: &str) -> Result<String, SettingError> {
-    let expected = "expected an http or https address without query";
-    let parsed = url::Url::parse(text).map_err(|_| SettingError::new(name, expected))?;
-    if !matches!(parsed.scheme(), "http" | "https") || parsed.query().is_some() || parsed.fragment().is_some() {
-        return Err(SettingError::new(name, expected));
-    }
+/// An address, without a slash at the end.
+fn http_address(name: &str, text: &str) -> Result<String, SettingError> {
+    http_url(name, text)?;
     Ok(text.trim_end_matches('/').to_owned())
+}
+
+fn http_url(name: &str, text: &str) -> Result<Url, SettingError> {
+    let expected = || SettingError::new(name, "expected an http or https address without query");
+    let url = Url::parse(text).map_err(|_| expected())?;
+    let plain =
+        url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
+    if matches!(url.scheme(), "http" | "https") && plain { Ok(url) } else { Err(expected()) }
+}
+
+/// The meaning of one of some words.
+fn one_of<T: Copy>(name: &str, text: Option<&str>, words: &[(&str, T)], default: T) -> Result<T, SettingError> {
+    let Some(text) = text else { return Ok(default) };
+    words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning).ok_or_else(|| {
+        let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        SettingError::new(name, format!("expected {}", words.join(" or ")))
+    })
 }
 
 fn boolean(name: &str, text: Option<&str>, default: bool) -> Result<bool, SettingError> {
@@ -210,12 +234,12 @@ fn number(
     if range.contains(&value) { Ok(value) } else { Err(expected()) }
 }
 
-fn secrets(variables: &BTreeMap<String, String>) -> BTreeMap<String, Secret> {
+fn secrets(variables: &BTreeMap<String, String>) -> BTreeMap<String, SecretRef> {
     variables
         .iter()
         .filter_map(|(name, value)| {
             let secret = name.strip_prefix("PRAVIS_SECRET_")?;
-            Some((secret.to_ascii_lowercase().replace('_', "-"), Secret::new(value.clone())))
+            Some((secret.to_ascii_lowercase().replace('_', "-"), SecretRef::parse(value)))
         })
         .collect()
 }
@@ -249,7 +273,15 @@ mod tests {
             ("PRAVIS_VOICE_CONCURRENCY", "0"),
             ("PRAVIS_CACHE_MIB", "lots"),
             ("SPEECH_PROVIDER", "whisper"),
-            ("COSMOS_ENDPOINT", "https://boutique.documents.example"),
+            ("COSMOS_ENDPOINT", "boutique.documents.example"),
+            ("AZURE_CREDENTIAL", "password"),
+            ("BLOB_SERVICE_URI", "https://boutique.blob.example?sig=secret"),
+            ("AzureWebJobsStorage", "AccountName=boutique;AccountKey=c2hvcnQ="),
+            ("AzureWebJobsStorage", "nonsense"),
+            ("REDIS_URL", "http://cache.example"),
+            ("KEY_VAULT_URL", "http://vault.example"),
+            ("SERVICE_BUS", "boutique.servicebus.example"),
+            ("SQL_URL", "@keyvault(sql-url)"),
         ] {
             let error = parse(&[(name, value)]).unwrap_err();
             assert_eq!(error.name, name);
@@ -265,7 +297,7 @@ mod tests {
     #[test]
     fn secrets_are_taken_by_prefix_and_never_printed() {
         let settings = parse(&[("PRAVIS_SECRET_JWT_SIGNING_KEY", "hush")]).unwrap();
-        assert_eq!(settings.secrets["jwt-signing-key"].expose(), "hush");
+        assert_eq!(settings.secrets["jwt-signing-key"], SecretRef::parse("hush"));
         assert!(!format!("{settings:?}").contains("hush"));
     }
 }
