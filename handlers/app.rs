@@ -27,6 +27,7 @@ use crate::registry::{Registry, openapi};
 use crate::services::{analytics, shop};
 use crate::settings::{SettingError, Settings};
 use crate::state::{App, AppState, OpenApiDocument};
+use crate::telemetry;
 use crate::understanding;
 
 /// The containers of the embedded document store: the product's, and the local host's own.
@@ -50,6 +51,8 @@ pub async fn build(settings: Settings) -> Result<Application> {
 
 /// Builds the application on a clock.
 pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Application> {
+    // Before any adapter makes an instrument.
+    telemetry::metrics();
     let registry = Arc::new(Registry::of(&settings.services).map_err(Error::internal)?);
     let dir = settings.data_dir.clone();
     std::fs::create_dir_all(&dir).map_err(Error::internal)?;

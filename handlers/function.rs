@@ -128,6 +128,9 @@ pub struct HttpTrigger {
     pub body_limit: usize,
     /// Whether `Idempotency-Key` is honoured.
     pub idempotent: bool,
+    /// Request units that one request may cost at most once what is cached is there; a shopper's
+    /// functions all have one.
+    pub request_units: Option<f64>,
     pub handler: Handler<Request, Response>,
     pub operation: Operation,
 }
@@ -193,6 +196,7 @@ impl Function {
                 access: Access::Anyone,
                 body_limit: DEFAULT_BODY_LIMIT,
                 idempotent: false,
+                request_units: None,
                 handler: boxed(handler),
                 operation: Operation::default(),
             },
@@ -271,6 +275,12 @@ impl HttpRow {
     /// Honours `Idempotency-Key`.
     pub fn idempotent(mut self) -> Self {
         self.trigger.idempotent = true;
+        self
+    }
+
+    /// Costs at most this many request units of Cosmos DB.
+    pub fn request_units(mut self, most: f64) -> Self {
+        self.trigger.request_units = Some(most);
         self
     }
 

@@ -26,5 +26,6 @@ pub mod server;
 pub mod services;
 pub mod settings;
 pub mod state;
+pub mod telemetry;
 pub mod types;
 pub mod understanding;

@@ -20,8 +20,10 @@ use crate::error::{Code, Error, Result};
 use crate::function::{Function, Outcome, Trigger};
 use crate::http::{Body, Response};
 use crate::ports::blobs::ByteStream;
+use crate::ports::spent;
 use crate::registry::{Registry, trigger_name};
 use crate::state::AppState;
+use crate::telemetry;
 
 /// A payload larger than this is refused: tickets and messages are small, and the change feed is
 /// handed over in at most 100 documents at a time.
@@ -86,14 +88,15 @@ pub async fn observed(function: &Function, run: impl Future<Output = Result<Outc
     let started = Instant::now();
     let span = tracing::info_span!("invocation", function = function.name, trigger = trigger_name(&function.trigger));
     async {
-        let outcome = std::panic::AssertUnwindSafe(run)
-            .catch_unwind()
-            .await
-            .unwrap_or_else(|_| Err(Error::new(Code::Internal, "the handler panicked")));
-        let duration_ms = started.elapsed().as_millis() as u64;
+        let (outcome, spent) = spent::counted(std::panic::AssertUnwindSafe(run).catch_unwind()).await;
+        let outcome = outcome.unwrap_or_else(|_| Err(Error::new(Code::Internal, "the handler panicked")));
+        let elapsed = started.elapsed();
+        telemetry::metrics().invocation(function.name, outcome.is_ok(), elapsed);
+        let duration_ms = elapsed.as_millis() as u64;
+        let request_units = spent.values().map(|spent| spent.request_units).sum::<f64>();
         match &outcome {
-            Ok(outcome) => tracing::info!(duration_ms, summary = %outcome.summary, "invocation done"),
-            Err(error) => tracing::error!(duration_ms, error = %error.chain(), "invocation failed"),
+            Ok(outcome) => tracing::info!(duration_ms, request_units, summary = %outcome.summary, "invocation done"),
+            Err(error) => tracing::error!(duration_ms, request_units, error = %error.chain(), "invocation failed"),
         }
         outcome
     }

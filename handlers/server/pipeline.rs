@@ -1,6 +1,7 @@
 //! The ground rules around every HTTP function, in their order: request id, match, CORS, caller,
 //! access, body, idempotency, handler, conditional answer.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use bytes::Buf;
@@ -15,7 +16,9 @@ use crate::function::{Function, HttpTrigger};
 use crate::http::idempotency::{Decision, Idempotency, StoredAnswer};
 use crate::http::{Body, Client, Request, Response, conditional, problem};
 use crate::identity::Caller;
+use crate::ports::spent::{self, Spent};
 use crate::registry::Match;
+use crate::telemetry;
 use crate::types::RequestId;
 
 /// How long a handler may run; shorter than the platform's 230 s and than an idempotency lock.
@@ -37,7 +40,7 @@ where
     };
     let name = function.map_or("unmatched", |function| function.name);
     let span = tracing::info_span!("request", request_id = %request_id, function = name, method = %method);
-    let mut response = async {
+    let work = async {
         let outcome = match (function, matched) {
             (Some(function), Match::Function { params, .. }) => {
                 run(server, function, params, incoming, &request_id).await
@@ -53,9 +56,9 @@ where
             problem::response(&error, &request_id, &path)
         })
     }
-    .instrument(span.clone())
-    .await;
-    response = conditional::not_modified(&method, &headers, response);
+    .instrument(span.clone());
+    let (response, spent) = spent::counted(work).await;
+    let mut response = conditional::not_modified(&method, &headers, response);
     if method == Method::HEAD {
         response = without_body(response);
     }
@@ -66,17 +69,37 @@ where
     }
     out.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
     let elapsed = started.elapsed();
-    if let Ok(timing) = HeaderValue::from_str(&format!("total;dur={:.1}", elapsed.as_secs_f64() * 1e3)) {
+    if let Ok(timing) = HeaderValue::from_str(&server_timing(elapsed, &spent)) {
         out.insert("server-timing", timing);
     }
+    let request_units = spent.values().map(|spent| spent.request_units).sum::<f64>();
+    let budget = function.and_then(Function::http_trigger).and_then(|http| http.request_units);
+    telemetry::metrics().request(name, &method, response.status(), elapsed);
     span.in_scope(|| {
+        if budget.is_some_and(|most| request_units > most) {
+            telemetry::metrics().over_budget(name);
+            tracing::warn!(request_units, budget, "request cost more than its function may");
+        }
         tracing::info!(
             status = response.status().as_u16(),
             duration_ms = elapsed.as_millis() as u64,
+            request_units,
             "request answered"
         );
     });
     response
+}
+
+/// The time in all and at each service (<https://www.w3.org/TR/server-timing/>), with its calls and price.
+fn server_timing(elapsed: Duration, spent: &BTreeMap<&'static str, Spent>) -> String {
+    let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
+    let mut timing = format!("total;dur={:.1}", milliseconds(elapsed));
+    for (service, spent) in spent {
+        let price = if spent.request_units > 0.0 { format!(", {:.2} RU", spent.request_units) } else { String::new() };
+        let calls = spent.calls;
+        timing += &format!(", {service};dur={:.1};desc=\"{calls} calls{price}\"", milliseconds(spent.time));
+    }
+    timing
 }
 
 async fn run<S, B>(
@@ -268,6 +291,16 @@ mod tests {
         assert!(accepts("audio/*", "audio/ogg; codecs=opus"));
         assert!(!accepts("text/html", "application/json"));
         assert!(!accepts("application/json;q=0", "application/json"));
+    }
+
+    #[test]
+    fn the_timing_names_each_service() {
+        let cosmos = Spent { calls: 2, time: Duration::from_millis(3), request_units: 6.9 };
+        let blobs = Spent { calls: 1, time: Duration::from_micros(1500), request_units: 0.0 };
+        assert_eq!(
+            server_timing(Duration::from_millis(12), &BTreeMap::from([("cosmos", cosmos), ("blobs", blobs)])),
+            r#"total;dur=12.0, blobs;dur=1.5;desc="1 calls", cosmos;dur=3.0;desc="2 calls, 6.90 RU""#
+        );
     }
 
     #[test]

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Each module of the crate, and what it may name besides itself.
-const ALLOWED: [(&str, &[&str]); 21] = [
+const ALLOWED: [(&str, &[&str]); 22] = [
     ("types", &[]),
     ("ports", &["types"]),
     ("error", &["ports"]),
+    ("telemetry", &["error"]),
     ("seed", &["types"]),
     ("audio", &["types"]),
     ("understanding", &["types"]),
@@ -34,12 +35,28 @@ const ALLOWED: [(&str, &[&str]); 21] = [
             "http",
             "state",
             "function",
+            "telemetry",
         ],
     ),
     ("registry", &["types", "error", "http", "function", "services"]),
     ("adapters", &["types", "ports", "audio", "settings"]),
-    ("host", &["types", "error", "ports", "http", "state", "function", "registry", "adapters"]),
-    ("server", &["types", "error", "ports", "identity", "http", "state", "function", "registry", "host", "adapters"]),
+    ("host", &["types", "error", "ports", "http", "state", "function", "registry", "adapters", "telemetry"]),
+    (
+        "server",
+        &[
+            "types",
+            "error",
+            "ports",
+            "identity",
+            "http",
+            "state",
+            "function",
+            "registry",
+            "host",
+            "adapters",
+            "telemetry",
+        ],
+    ),
     (
         "app",
         &[
@@ -55,6 +72,7 @@ const ALLOWED: [(&str, &[&str]); 21] = [
             "services",
             "adapters",
             "host",
+            "telemetry",
         ],
     ),
     ("cli", &["types", "settings", "registry", "host", "server", "app"]),
