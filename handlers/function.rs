@@ -128,8 +128,8 @@ pub struct HttpTrigger {
     pub body_limit: usize,
     /// Whether `Idempotency-Key` is honoured.
     pub idempotent: bool,
-    /// Request units that one request may cost at most once what is cached is there; a shopper's
-    /// functions all have one.
+    /// Request units that one request may cost at most; every function that a shopper waits for has a
+    /// budget, which the registry gives it.
     pub request_units: Option<f64>,
     pub handler: Handler<Request, Response>,
     pub operation: Operation,
@@ -275,12 +275,6 @@ impl HttpRow {
     /// Honours `Idempotency-Key`.
     pub fn idempotent(mut self) -> Self {
         self.trigger.idempotent = true;
-        self
-    }
-
-    /// Costs at most this many request units of Cosmos DB.
-    pub fn request_units(mut self, most: f64) -> Self {
-        self.trigger.request_units = Some(most);
         self
     }
 

@@ -28,37 +28,54 @@ pub struct Policy {
 /// The catalogues of the boutiques that this process serves, each as it was when it was last read.
 pub struct CatalogueIndex {
     snapshots: Cache<TenantId, Arc<Snapshot>>,
+    /// What was read last, for times when nothing can be read.
+    last: Cache<TenantId, Arc<Snapshot>>,
 }
 
 impl CatalogueIndex {
     /// How long a snapshot is used at most before it is read again.
     const LIFETIME: Duration = Duration::from_secs(60);
+    /// How old a snapshot may be that is shown because the documents cannot be read.
+    const MAX_AGE: Duration = Duration::from_secs(3600);
     const MAX_TENANTS: u64 = 256;
 
     pub fn new() -> Self {
-        let snapshots = Cache::builder().max_capacity(Self::MAX_TENANTS).time_to_live(Self::LIFETIME).build();
-        Self { snapshots }
+        let kept = |lifetime| Cache::builder().max_capacity(Self::MAX_TENANTS).time_to_live(lifetime).build();
+        Self { snapshots: kept(Self::LIFETIME), last: kept(Self::MAX_AGE) }
     }
 
-    /// The tenant's snapshot; `read` makes a new one, once for all who wait.
+    /// The tenant's snapshot; `read` makes a new one, once for all who wait. When it fails, the last
+    /// snapshot is shown for as long again: shoppers see the shop while its database is away.
     ///
     /// # Errors
-    /// Those of `read`.
+    /// Those of `read`, where there is no snapshot of the last hour.
     pub async fn snapshot(
         &self,
         tenant: &TenantId,
         read: impl Future<Output = Result<Snapshot>>,
     ) -> Result<Arc<Snapshot>> {
-        self.snapshots.try_get_with_by_ref(tenant, async { read.await.map(Arc::new) }).await.map_err(
-            |error: Arc<Error>| {
-                let copy = Error::new(error.code(), error.detail().to_owned());
-                let copy = match error.retry_after() {
-                    Some(delay) => copy.with_retry_after(delay),
-                    None => copy,
-                };
-                copy.with_source(error.chain())
-            },
-        )
+        let renewed = async {
+            match (read.await, self.last.get(tenant).await) {
+                (Ok(snapshot), _) => {
+                    let snapshot = Arc::new(snapshot);
+                    self.last.insert(tenant.clone(), snapshot.clone()).await;
+                    Ok(snapshot)
+                }
+                (Err(error), Some(last)) => {
+                    tracing::warn!(error = %error.chain(), "catalogue not read; the last one is shown");
+                    Ok(last)
+                }
+                (Err(error), None) => Err(error),
+            }
+        };
+        self.snapshots.try_get_with_by_ref(tenant, renewed).await.map_err(|error: Arc<Error>| {
+            let copy = Error::new(error.code(), error.detail().to_owned());
+            let copy = match error.retry_after() {
+                Some(delay) => copy.with_retry_after(delay),
+                None => copy,
+            };
+            copy.with_source(error.chain())
+        })
     }
 
     /// Forgets a tenant's snapshot: its catalogue changed.
@@ -210,4 +227,28 @@ fn likeness(a: &Product, b: &Product) -> u32 {
     likeness += if a.fabric == b.fabric { 2 } else { 0 };
     likeness += a.colors.iter().filter(|color| b.colors.contains(color)).count() as u32;
     likeness
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn empty() -> Snapshot {
+        Snapshot::new(Vec::new(), Vec::new(), Vec::new())
+    }
+
+    async fn failing() -> Result<Snapshot> {
+        Err(crate::ports::PortError::unavailable("refused").into())
+    }
+
+    #[tokio::test]
+    async fn the_last_snapshot_stands_in_while_nothing_can_be_read() {
+        let (index, tenant) = (CatalogueIndex::new(), TenantId::pravis());
+        assert!(index.snapshot(&tenant, failing()).await.is_err(), "there is none yet");
+        let first = index.snapshot(&tenant, async { Ok(empty()) }).await.unwrap();
+        index.forget(&tenant).await;
+        assert!(Arc::ptr_eq(&first, &index.snapshot(&tenant, failing()).await.unwrap()));
+        index.forget(&tenant).await;
+        assert!(!Arc::ptr_eq(&first, &index.snapshot(&tenant, async { Ok(empty()) }).await.unwrap()));
+    }
 }

@@ -1,6 +1,7 @@
 //! All functions of the product, in one table, and what follows from it: `function.json` files, the
 //! OpenAPI document, the staged script root.
 
+mod budgets;
 mod files;
 mod openapi;
 mod routes;
@@ -13,7 +14,7 @@ pub use stage::stage;
 
 use std::collections::BTreeSet;
 
-use crate::function::{Function, Trigger};
+use crate::function::{Access, Function, Trigger};
 use crate::services;
 use crate::types::Service;
 
@@ -24,6 +25,8 @@ pub enum RegistryError {
     Name(String),
     #[error("function {0} is declared twice")]
     Twice(String),
+    #[error("function {0}: shoppers wait for it, so it needs a budget of request units")]
+    Budget(String),
     #[error("function {name}: {problem}")]
     Route { name: String, problem: String },
 }
@@ -37,17 +40,24 @@ impl Registry {
     /// All functions of `services`.
     ///
     /// # Errors
-    /// The first rule that the table breaks: names, duplicates, routes that collide.
+    /// The first rule that the table breaks: names, duplicates, budgets, routes that collide.
     pub fn of(services: &[Service]) -> Result<Self, RegistryError> {
-        let functions: Vec<Function> =
+        let mut functions: Vec<Function> =
             services::functions().into_iter().filter(|function| services.contains(&function.service)).collect();
         let mut names = BTreeSet::new();
-        for function in &functions {
+        for function in &mut functions {
             if !valid_name(function.name) {
                 return Err(RegistryError::Name(function.name.into()));
             }
             if !names.insert(function.name.to_ascii_lowercase()) {
                 return Err(RegistryError::Twice(function.name.into()));
+            }
+            if let Trigger::Http(http) = &mut function.trigger {
+                http.request_units = budgets::request_units(function.name);
+                let shoppers = http.access == Access::Anyone || http.access == Access::SignedIn;
+                if shoppers && function.service != Service::Ops && http.request_units.is_none() {
+                    return Err(RegistryError::Budget(function.name.into()));
+                }
             }
         }
         let registry = Self { functions };

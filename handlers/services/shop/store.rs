@@ -10,6 +10,7 @@ use crate::catalogue::{Category, Policy, Product, Snapshot, product_id};
 use crate::containers::CATALOGUE;
 use crate::error::{Error, Result};
 use crate::ports::documents::{DocumentStore, NewDocument, Operation, PartitionKey, Query, Scope};
+use crate::ports::spent;
 use crate::seed;
 use crate::state::AppState;
 use crate::types::TenantId;
@@ -23,7 +24,9 @@ const BATCH: usize = 100;
 
 /// The tenant's catalogue in memory, read when there is none or it is too old.
 pub async fn snapshot(state: &AppState, tenant: &TenantId) -> Result<Arc<Snapshot>> {
-    state.catalogue.snapshot(tenant, read(state.documents.as_ref(), tenant)).await
+    // What a snapshot costs is not the request's that happens to find none.
+    let read = async { spent::counted(read(state.documents.as_ref(), tenant)).await.0 };
+    state.catalogue.snapshot(tenant, read).await
 }
 
 async fn read(documents: &dyn DocumentStore, tenant: &TenantId) -> Result<Snapshot> {

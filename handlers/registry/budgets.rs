@@ -1,0 +1,45 @@
+//! What a shopper's request may cost at most in request units of Cosmos DB, by function, once the
+//! catalogue is in memory. Each stays within one partition of `customers`; sign-in and registration also
+//! read the claim on the address.
+//!
+//! A point read of 1 KB costs 1, a write of 1 KB about 5.8
+//! (<https://learn.microsoft.com/azure/cosmos-db/request-units>); a first sending under an
+//! `Idempotency-Key` adds two writes. A request over its budget is logged and counted.
+
+/// The budgets, by name.
+const REQUEST_UNITS: [(&str, f64); 29] = [
+    ("AccountsAuthLogin", 2.0),
+    ("AccountsAuthLoginJson", 2.0),
+    ("AccountsAuthMe", 1.0),
+    ("AccountsAuthRegister", 30.0),
+    ("AccountsConsentsCreate", 40.0),
+    ("AccountsConsentsList", 1.0),
+    ("AccountsJwks", 0.0),
+    ("ShopProductsCategories", 0.0),
+    ("ShopProductsFeatured", 0.0),
+    ("ShopProductsList", 0.0),
+    ("ShopProductsRelated", 0.0),
+    ("ShopProductsSearch", 0.0),
+    ("ShopProductsView", 1.0),
+    ("VoiceCommand", 20.0),
+    ("VoiceHistoryClear", 60.0),
+    ("VoiceHistoryClearOld", 60.0),
+    ("VoiceHistoryDelete", 20.0),
+    ("VoiceHistoryList", 5.0),
+    ("VoiceProcessCommand", 20.0),
+    ("VoiceSamplesComplete", 15.0),
+    ("VoiceSamplesCreate", 30.0),
+    ("VoiceSamplesDelete", 20.0),
+    ("VoiceSamplesGet", 1.0),
+    ("VoiceSamplesList", 5.0),
+    ("VoiceSamplesWaveform", 1.0),
+    ("VoiceSpeechCreate", 0.0),
+    ("VoiceSpeechGet", 0.0),
+    ("VoiceTranscribe", 30.0),
+    ("VoiceVoicesList", 0.0),
+];
+
+/// The budget of a function, `None` for one that no shopper waits for.
+pub fn request_units(function: &str) -> Option<f64> {
+    REQUEST_UNITS.iter().find(|(name, _)| *name == function).map(|(_, most)| *most)
+}
