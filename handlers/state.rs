@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::catalogue::CatalogueIndex;
 use crate::error::{Code, Error, Result};
 use crate::http::idempotency::Idempotency;
-use crate::identity::{PasswordHasher, SigningKeys};
+use crate::identity::{LiveSessions, PasswordHasher, SigningKeys};
 use crate::ports::blobs::BlobStore;
 use crate::ports::cache::{Cache, Invalidations};
 use crate::ports::clock::Clock;
@@ -39,6 +39,7 @@ pub struct App {
     pub speech: Arc<dyn Speech>,
     pub keys: SigningKeys,
     pub passwords: PasswordHasher,
+    pub sessions: LiveSessions,
     pub catalogue: CatalogueIndex,
     /// The OpenAPI document of the functions that this process serves; made when it is first asked for.
     pub openapi: OpenApiDocument,

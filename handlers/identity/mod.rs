@@ -1,10 +1,16 @@
-//! Who calls: tokens and passwords. Pure; what is stored of people stands in the accounts
+//! Who calls: tokens, sessions and passwords. What else is stored of people stands in the accounts
 //! service.
 
 mod caller;
 mod keys;
+mod live;
 mod password;
+mod refresh;
+mod session;
 
 pub use caller::{Caller, Principal, Role};
 pub use keys::{AccessToken, Claims, SigningKeys, TokenError, fresh_signing_key};
+pub use live::LiveSessions;
 pub use password::{PasswordHasher, PasswordRule};
+pub use refresh::{RefreshToken, Salt};
+pub use session::{EndReason, Ended, Refresh, Session};

@@ -7,14 +7,18 @@
 //! `Idempotency-Key` adds two writes. A request over its budget is logged and counted.
 
 /// The budgets, by name.
-const REQUEST_UNITS: [(&str, f64); 29] = [
-    ("AccountsAuthLogin", 2.0),
-    ("AccountsAuthLoginJson", 2.0),
+const REQUEST_UNITS: [(&str, f64); 33] = [
+    ("AccountsAuthLogin", 15.0),
+    ("AccountsAuthLoginJson", 15.0),
+    ("AccountsAuthLogout", 25.0),
     ("AccountsAuthMe", 1.0),
-    ("AccountsAuthRegister", 30.0),
+    ("AccountsAuthRefresh", 20.0),
+    ("AccountsAuthRegister", 40.0),
     ("AccountsConsentsCreate", 40.0),
     ("AccountsConsentsList", 1.0),
     ("AccountsJwks", 0.0),
+    ("AccountsSessionsDelete", 25.0),
+    ("AccountsSessionsList", 5.0),
     ("ShopProductsCategories", 0.0),
     ("ShopProductsFeatured", 0.0),
     ("ShopProductsList", 0.0),

@@ -114,7 +114,7 @@ where
     B: Buf,
 {
     let http = function.http_trigger().ok_or_else(|| Error::not_found("There is nothing under this address."))?;
-    let caller = caller(server, &incoming.headers)?;
+    let caller = caller(server, &incoming.headers).await?;
     http.access.check(&caller)?;
     check_accept(http, &incoming.headers)?;
     let declared =
@@ -190,7 +190,7 @@ async fn call(server: &Server, http: &HttpTrigger, request: Request) -> Result<R
 
 /// Who calls. A token that is sent must be valid, also where none is needed: a client that believes
 /// to be signed in should learn that it is not.
-fn caller(server: &Server, headers: &HeaderMap) -> Result<Caller> {
+async fn caller(server: &Server, headers: &HeaderMap) -> Result<Caller> {
     let Some(value) = headers.get(AUTHORIZATION) else {
         return Ok(Caller::Anonymous { tenant: server.state.default_tenant().clone() });
     };
@@ -203,7 +203,8 @@ fn caller(server: &Server, headers: &HeaderMap) -> Result<Caller> {
         .map(|(_, token)| token.trim())
         .ok_or_else(invalid)?;
     match server.state.keys.verify(token, server.state.clock.now()) {
-        Ok(principal) => Ok(Caller::Known(principal)),
+        Ok(principal) if server.state.sessions.is_live(&principal).await? => Ok(Caller::Known(principal)),
+        Ok(_) => Err(Error::new(Code::InvalidToken, "The session has ended; sign in again.")),
         Err(crate::identity::TokenError::Expired) => {
             Err(Error::new(Code::InvalidToken, "The access token has expired; sign in again."))
         }

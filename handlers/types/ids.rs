@@ -104,8 +104,6 @@ id!(/// A domain event.
     EventId, "evt_");
 id!(/// One login, from its first to its last token.
     SessionId, "ses_");
-id!(/// The refresh tokens that descend from one login.
-    FamilyId, "fam_");
 id!(/// One request, for logs and problem documents.
     RequestId, "req_");
 

@@ -15,7 +15,7 @@ const ALLOWED: [(&str, &[&str]); 22] = [
     ("understanding", &["types"]),
     ("settings", &["ports", "types"]),
     ("containers", &["ports", "types"]),
-    ("identity", &["types", "error", "ports"]),
+    ("identity", &["types", "error", "ports", "containers"]),
     ("catalogue", &["types", "error", "understanding"]),
     ("http", &["types", "error", "ports", "identity", "containers"]),
     ("state", &["types", "error", "ports", "identity", "catalogue", "settings", "http"]),

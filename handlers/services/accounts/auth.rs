@@ -10,16 +10,16 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::model::{Email, User};
-use super::store;
+use super::{sessions, store};
 use crate::error::{Code, Error, FieldError, Result};
 use crate::function::{Access, Function};
 use crate::http::conditional::with_content_etag;
 use crate::http::{Request, Response, json, json_with, no_store};
-use crate::identity::{PasswordRule, Principal, Role};
+use crate::identity::{AccessToken, PasswordRule, RefreshToken, Role};
 use crate::ports::secrets::Secret;
 use crate::state::AppState;
 use crate::types::Service;
-use crate::types::{SessionId, UserId};
+use crate::types::UserId;
 
 /// Failed sign-ins to one account from one network within [`THROTTLE_WINDOW`].
 const MAX_FAILURES: u64 = 10;
@@ -28,39 +28,45 @@ const MAX_NAME_CHARS: usize = 100;
 
 /// This resource's rows of the registry.
 pub fn functions() -> Vec<Function> {
-    let user = || json!({ "id": "usr_01KAXQ8W0V7D3T4Z5J6N8P9R2S", "email": "lakshmi@example.in", "username": "lakshmi@example.in", "firstName": "Lakshmi", "lastName": "Rao", "fullName": "Lakshmi Rao", "role": "customer", "tier": "free", "isActive": true, "createdAt": "2026-01-15T06:30:00Z" });
-    let signed_in = move || json!({ "success": true, "access_token": "eyJ…", "token": "eyJ…", "token_type": "bearer", "expires_in": 900, "user_id": "usr_01KAXQ8W0V7D3T4Z5J6N8P9R2S", "user": user() });
     let credentials = || json!({ "email": "lakshmi@example.in", "password": "kanjivaram-9" });
     vec![
         Function::http("AccountsAuthRegister", Service::Accounts, Method::POST, "v1/auth/register", register)
             .summary("Opens an account and signs in.")
             .takes::<RegisterRequest>("application/json", json!({ "email": "lakshmi@example.in", "password": "kanjivaram-9", "firstName": "Lakshmi", "lastName": "Rao" }))
-            .answers::<SignedIn>(StatusCode::CREATED, "The account is open.", signed_in())
+            .answers::<SignedIn>(StatusCode::CREATED, "The account is open.", signed_in_example())
             .fails(&[Code::Conflict])
             .into(),
         Function::http("AccountsAuthLogin", Service::Accounts, Method::POST, "v1/auth/login", login)
             .summary("Signs in with email and password, as a form (OAuth 2.0 password grant) or JSON.")
             .takes::<LoginRequest>("application/json", credentials())
             .takes::<LoginRequest>("application/x-www-form-urlencoded", json!({ "username": "lakshmi@example.in", "password": "kanjivaram-9" }))
-            .answers::<SignedIn>(StatusCode::OK, "Signed in.", signed_in())
+            .answers::<SignedIn>(StatusCode::OK, "Signed in.", signed_in_example())
             .fails(&[Code::InvalidCredentials, Code::TooManyRequests])
             .into(),
         Function::http("AccountsAuthLoginJson", Service::Accounts, Method::POST, "v1/auth/login/json", login)
             .summary("Signs in with JSON; the same as `auth/login`.")
             .takes::<LoginRequest>("application/json", credentials())
-            .answers::<SignedIn>(StatusCode::OK, "Signed in.", signed_in())
+            .answers::<SignedIn>(StatusCode::OK, "Signed in.", signed_in_example())
             .fails(&[Code::InvalidCredentials, Code::TooManyRequests])
             .into(),
         Function::http("AccountsAuthMe", Service::Accounts, Method::GET, "v1/auth/me", me)
             .access(Access::SignedIn)
             .summary("Shows who is signed in.")
-            .answers::<UserView>(StatusCode::OK, "The caller's account.", user())
+            .answers::<UserView>(StatusCode::OK, "The caller's account.", user_example())
             .into(),
         Function::http("AccountsJwks", Service::Accounts, Method::GET, "v1/.well-known/jwks.json", jwks)
             .summary("The public keys that verify access tokens (RFC 7517).")
             .answers::<JwkSet>(StatusCode::OK, "The key set.", json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": "…", "x": "…" }] }))
             .into(),
     ]
+}
+
+pub(super) fn user_example() -> Value {
+    json!({ "id": "usr_01KAXQ8W0V7D3T4Z5J6N8P9R2S", "email": "lakshmi@example.in", "username": "lakshmi@example.in", "firstName": "Lakshmi", "lastName": "Rao", "fullName": "Lakshmi Rao", "role": "customer", "tier": "free", "isActive": true, "createdAt": "2026-01-15T06:30:00Z" })
+}
+
+pub(super) fn signed_in_example() -> Value {
+    json!({ "success": true, "access_token": "eyJ…", "token": "eyJ…", "token_type": "bearer", "expires_in": 900, "refresh_token": "pravis.usr_….ses_….…", "user_id": "usr_01KAXQ8W0V7D3T4Z5J6N8P9R2S", "user": user_example() })
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -88,7 +94,7 @@ struct LoginRequest {
 }
 
 #[derive(Serialize, ToSchema)]
-struct SignedIn {
+pub(super) struct SignedIn {
     success: bool,
     /// The access token, to be sent as `Authorization: Bearer …`.
     access_token: String,
@@ -97,13 +103,30 @@ struct SignedIn {
     token_type: &'static str,
     /// Seconds.
     expires_in: i64,
+    /// Good once, at `auth/refresh`.
+    refresh_token: String,
     user_id: String,
     user: UserView,
 }
 
+impl SignedIn {
+    pub(super) fn of(user: &User, access: AccessToken, refresh: &RefreshToken) -> Self {
+        Self {
+            success: true,
+            token: access.token.clone(),
+            access_token: access.token,
+            token_type: "bearer",
+            expires_in: access.expires_in.num_seconds(),
+            refresh_token: refresh.text(),
+            user_id: user.id.to_string(),
+            user: UserView::of(user),
+        }
+    }
+}
+
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct UserView {
+pub(super) struct UserView {
     id: String,
     email: String,
     username: String,
@@ -122,7 +145,7 @@ struct JwkSet {
 }
 
 impl UserView {
-    fn of(user: &User) -> Self {
+    pub(super) fn of(user: &User) -> Self {
         Self {
             id: user.id.to_string(),
             email: user.email.as_str().to_owned(),
@@ -160,7 +183,7 @@ async fn register(state: AppState, request: Request) -> Result<Response> {
         consents: Default::default(),
     };
     store::create_user(&state, &tenant, &user).await?;
-    let signed_in = sign_in(&state, tenant, &user)?;
+    let signed_in = sessions::begin(&state, &tenant, &user, sessions::device(&request)).await?;
     Ok(no_store(json_with(StatusCode::CREATED, &signed_in)?))
 }
 
@@ -214,7 +237,7 @@ async fn login(state: AppState, request: Request) -> Result<Response> {
     if let Err(error) = state.cache.delete(&throttle).await {
         tracing::warn!(%error, "count of failed sign-ins not cleared");
     }
-    Ok(no_store(json(&sign_in(&state, tenant, &user)?)?))
+    Ok(no_store(json(&sessions::begin(&state, &tenant, &user, sessions::device(&request)).await?)?))
 }
 
 /// Counted by account and by network, so that a stranger elsewhere cannot lock a customer out.
@@ -230,20 +253,6 @@ fn throttle_key(tenant: &crate::types::TenantId, address: &str, client: Option<I
     let mut key = format!("{tenant}\n{account}\n").into_bytes();
     key.extend(network);
     format!("login:{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(digest(&SHA256, &key).as_ref()))
-}
-
-fn sign_in(state: &AppState, tenant: crate::types::TenantId, user: &User) -> Result<SignedIn> {
-    let principal = Principal { user: user.id.clone(), tenant, role: user.role, session: SessionId::generate() };
-    let access = state.keys.sign(&principal, &user.tier, state.clock.now())?;
-    Ok(SignedIn {
-        success: true,
-        token: access.token.clone(),
-        access_token: access.token,
-        token_type: "bearer",
-        expires_in: access.expires_in.num_seconds(),
-        user_id: user.id.to_string(),
-        user: UserView::of(user),
-    })
 }
 
 async fn me(state: AppState, request: Request) -> Result<Response> {

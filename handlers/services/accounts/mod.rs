@@ -3,6 +3,7 @@
 mod auth;
 mod consents;
 mod model;
+pub mod sessions;
 mod store;
 
 pub use model::{Consent, Purpose, User};
@@ -12,5 +13,5 @@ use crate::function::Function;
 
 /// This service's rows of the registry.
 pub fn functions() -> Vec<Function> {
-    [auth::functions(), consents::functions()].into_iter().flatten().collect()
+    [auth::functions(), sessions::functions(), consents::functions()].into_iter().flatten().collect()
 }

@@ -9,4 +9,5 @@ mod idempotency;
 mod openapi;
 mod oracle;
 mod samples;
+mod sessions;
 mod storefront;

@@ -8,15 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pravis::app::{Application, build_at};
+use pravis::containers::{CUSTOMERS, customer};
 use pravis::function::{HttpTrigger, TimerTick, Trigger};
 use pravis::host::local::{LocalHost, LocalStores};
-use pravis::identity::{Principal, Role};
+use pravis::identity::{Principal, Role, Session};
+use pravis::ports::documents::NewDocument;
 use pravis::registry::Registry;
 use pravis::server::{Listener, Mode, Server};
 use pravis::services::accounts::{self, User};
 use pravis::settings::Settings;
 use pravis::state::AppState;
-use pravis::types::{SessionId, TenantId, UserId};
+use pravis::types::{TenantId, UserId};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -125,7 +127,10 @@ impl TestApp {
         .unwrap();
         let tenant = TenantId::pravis();
         accounts::create_user(&self.state, &tenant, &user).await.unwrap();
-        let principal = Principal { user: user.id.clone(), tenant, role, session: SessionId::generate() };
+        let (session, _) = Session::begin(&tenant, &user.id, "test", self.state.clock.now()).unwrap();
+        let document = NewDocument::new(session.id.as_str(), &session).unwrap();
+        self.state.documents.create(&CUSTOMERS, &customer(&tenant, user.id.as_str()), document).await.unwrap();
+        let principal = Principal { user: user.id.clone(), tenant, role, session: session.id };
         let token = self.state.keys.sign(&principal, "free", self.state.clock.now()).unwrap().token;
         Person { api: self.client().with_token(token), id: user.id, email, principal }
     }

@@ -85,9 +85,12 @@ async fn answers_are_what_the_document_says_and_its_examples_are_taken() {
         let ids = ids(&app, &person).await;
         let client = if caller == "nobody" { app.client() } else { (*person).clone() };
         // What takes away comes last, so that there is something to show before.
-        let (last, first): (Vec<_>, Vec<_>) =
-            app.http_functions().partition(|(_, function)| function.method == http::Method::DELETE);
-        for (name, function) in first.into_iter().chain(last) {
+        let mut functions: Vec<_> = app.http_functions().collect();
+        functions.sort_by_key(|(_, function)| match function.route {
+            "v1/auth/logout" => 2,
+            _ => u8::from(function.method == http::Method::DELETE),
+        });
+        for (name, function) in functions {
             let operation = description.operation(function).clone();
             let path = fill(function.route, &ids);
             for answer in calls(&client, function, &path).await {
