@@ -238,7 +238,7 @@ mod tests {
     }
 
     async fn failing() -> Result<Snapshot> {
-        Err(crate::ports::PortError::unavailable("refused").into())
+        Err(Error::not_found("nothing can be read"))
     }
 
     #[tokio::test]
