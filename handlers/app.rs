@@ -9,7 +9,8 @@ use bytes::Bytes;
 use crate::adapters::blobs::DirectoryBlobs;
 use crate::adapters::cache::{MemoryCache, MemoryInvalidations};
 use crate::adapters::documents::SqliteDocuments;
-use crate::adapters::events::LocalQueue;
+use crate::adapters::events::QueuedEvents;
+use crate::adapters::queues::LocalQueue;
 use crate::adapters::reporting::SqliteReporting;
 use crate::adapters::secrets::SettingsSecrets;
 use crate::adapters::speech::LocalSpeech;
@@ -17,7 +18,7 @@ use crate::adapters::speech::local::{CommandLine, Corpus, LocalSpeechSettings};
 use crate::catalogue::CatalogueIndex;
 use crate::containers::DOCUMENT_CONTAINERS;
 use crate::error::{Error, Result};
-use crate::host::local::{LEASES, LocalStores};
+use crate::host::local::{EmbeddedStores, LEASES, LocalStores};
 use crate::identity::{LiveSessions, PasswordHasher, SigningKeys, fresh_signing_key};
 use crate::ports::clock::{Clock, SystemClock};
 use crate::ports::documents::Container;
@@ -60,15 +61,18 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
     let signing = secret(&secrets, "jwt-signing-key", fresh_signing_key).await?;
     let url_key = secret(&secrets, "blob-url-key", fresh_key).await?;
 
+    let documents = Arc::new(SqliteDocuments::open(&dir.join("documents.db"), &EMBEDDED_CONTAINERS, clock.clone())?);
+    let blobs = Arc::new(DirectoryBlobs::open(
+        &dir.join("blobs"),
+        url_key.expose().as_bytes(),
+        &settings.public_url,
+        clock.clone(),
+    )?);
     let stores = LocalStores {
-        documents: Arc::new(SqliteDocuments::open(&dir.join("documents.db"), &EMBEDDED_CONTAINERS, clock.clone())?),
-        blobs: Arc::new(DirectoryBlobs::open(
-            &dir.join("blobs"),
-            url_key.expose().as_bytes(),
-            &settings.public_url,
-            clock.clone(),
-        )?),
-        queue: Arc::new(LocalQueue::open(&dir.join("queue.db"), clock.clone())?),
+        documents: documents.clone(),
+        blobs: blobs.clone(),
+        queues: Arc::new(LocalQueue::open(&dir.join("queue.db"), clock.clone())?),
+        embedded: EmbeddedStores { documents: Some(documents), blobs: Some(blobs) },
     };
     let reporting = SqliteReporting::open(&dir.join("reporting.db"))?;
     reporting.migrate(&analytics::TABLES).await?;
@@ -90,7 +94,7 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
         cache: Arc::new(MemoryCache::new(settings.cache_bytes)),
         invalidations: Arc::new(MemoryInvalidations::new()),
         reporting: Arc::new(reporting),
-        events: stores.queue.clone(),
+        events: Arc::new(QueuedEvents::new(stores.queues.clone())),
         secrets: Arc::new(secrets),
         speech: Arc::new(speech(&settings, &dir)?),
         clock,

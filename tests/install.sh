@@ -10,8 +10,9 @@
 set -euo pipefail
 
 PREFIX=${PREFIX:-/usr/local}
-NEEDS=(toolchain speech_programs pocketsphinx cargo_deny)
+NEEDS=(toolchain speech_programs pocketsphinx cargo_deny azurite)
 
+AZURITE_VERSION=3.37.0
 POCKETSPHINX_VERSION=5.1.1
 CARGO_DENY_VERSION=0.20.2
 POCKETSPHINX_SHA256=675778b309a22dfc9b7d37f7621976bba491d2a5f8c59696bd77fd6d07271355
@@ -111,6 +112,27 @@ need_cargo_deny() {
         say "cargo-deny $CARGO_DENY_VERSION: build"
         cargo install --quiet --locked "cargo-deny@$CARGO_DENY_VERSION"
     }
+}
+
+# Azurite, Microsoft's emulator of Blob Storage and Storage queues.
+need_azurite() {
+    local home=$PREFIX/lib/azurite-$AZURITE_VERSION program=$PREFIX/bin/azurite main
+    main=$home/node_modules/azurite/dist/src/azurite.js
+    if [ -f "$home/complete" ] && [ -x "$program" ] && command -v node >/dev/null; then
+        return
+    fi
+    apt_programs node=nodejs npm=npm
+    say "azurite $AZURITE_VERSION: npm install into $home"
+    # npm warns of Node before 22, on which it runs all the same.
+    as_owner_of_prefix npm install --silent --no-audit --no-fund --prefix "$home" "azurite@$AZURITE_VERSION"
+    [ -f "$main" ] || fail "the azurite package has no $main"
+    (
+        work=$(mktemp -d)
+        trap 'rm -rf "$work"' EXIT
+        printf '#!/bin/sh\nexec node "%s" "$@"\n' "$main" >"$work/azurite"
+        as_owner_of_prefix install -D -m 755 "$work/azurite" "$program"
+    )
+    as_owner_of_prefix touch "$home/complete"
 }
 
 main() {

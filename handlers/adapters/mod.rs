@@ -5,6 +5,7 @@ pub mod cache;
 pub mod dependency;
 pub mod documents;
 pub mod events;
+pub mod queues;
 pub mod reporting;
 pub mod secrets;
 pub mod speech;

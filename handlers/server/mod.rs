@@ -37,9 +37,9 @@ const BODY_PATIENCE: Duration = Duration::from_secs(5);
 pub enum Mode {
     /// From the Functions host, which also posts the invocations of other triggers, to this port.
     FunctionsHost { port: u16 },
-    /// Straight from clients; other triggers are fired by the local host in this process. Signed blob
-    /// URLs are served from here.
-    Standalone { blobs: Arc<DirectoryBlobs> },
+    /// Straight from clients; other triggers are fired by the local host in this process. Signed URLs of
+    /// embedded blobs are served from here.
+    Standalone { blobs: Option<Arc<DirectoryBlobs>> },
 }
 
 /// What the server needs to answer.
@@ -95,7 +95,7 @@ impl Server {
             Mode::FunctionsHost { port } if let Some(function) = self.invoked(*port, &incoming) => {
                 answer::into_warp(host::invoke::answer(&self.state, function, body::all(incoming.body)).await)
             }
-            Mode::Standalone { blobs } if incoming.path.starts_with("/blobs/") => {
+            Mode::Standalone { blobs: Some(blobs) } if incoming.path.starts_with("/blobs/") => {
                 answer::into_warp(local_blobs::answer(blobs, &self.cors, incoming).await)
             }
             _ => answer::into_warp(pipeline::answer(self, incoming).await),

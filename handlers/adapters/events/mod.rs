@@ -1,5 +1,5 @@
 //! Adapters of [`crate::ports::events`].
 
-pub mod local_queue;
+mod queued;
 
-pub use local_queue::{LocalQueue, QueueMessage};
+pub use queued::{DOMAIN_EVENTS, QueuedEvents};

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 
 use super::ledger::Ledger;
@@ -14,7 +14,7 @@ use super::{LocalHost, POISON_BLOBS, backoff};
 use crate::error::{Code, Error, Result};
 use crate::function::{BlobWritten, Function, Trigger};
 use crate::host::invoke::observed;
-use crate::ports::blobs::{BlobName, BlobStore};
+use crate::ports::blobs::BlobName;
 
 /// Blobs of one function that are worked at once, as `host.json` says.
 const PARALLEL: usize = 4;
@@ -32,7 +32,7 @@ const SCAN_INTERVAL: Duration = Duration::from_secs(2);
 pub async fn run(host: Arc<LocalHost>, index: usize, mut stop: watch::Receiver<bool>) {
     let Trigger::Blob { container, .. } = &host.registry.functions()[index].trigger else { return };
     let container = *container;
-    let mut notices = host.stores.blobs.writes();
+    let mut notices = host.stores.embedded.blobs.as_ref().map(|blobs| blobs.writes());
     let mut scan = tokio::time::interval(SCAN_INTERVAL);
     let mut running: JoinSet<String> = JoinSet::new();
     let mut waiting: VecDeque<String> = VecDeque::new();
@@ -43,7 +43,7 @@ pub async fn run(host: Arc<LocalHost>, index: usize, mut stop: watch::Receiver<b
             Some(done) = running.join_next(), if !running.is_empty() => {
                 if let Ok(path) = done { busy.remove(&path); }
             }
-            notice = notices.recv() => match notice {
+            notice = next(&mut notices) => match notice {
                 Ok(name) if name.container == container && waiting.len() < MAX_WAITING => {
                     waiting.push_back(name.path);
                 }
@@ -71,6 +71,14 @@ pub async fn run(host: Arc<LocalHost>, index: usize, mut stop: watch::Receiver<b
         }
     }
     while running.join_next().await.is_some() {}
+}
+
+/// The next write that the store tells of; none ever, when it tells of none.
+async fn next(notices: &mut Option<broadcast::Receiver<BlobName>>) -> Result<BlobName, RecvError> {
+    match notices {
+        Some(notices) => notices.recv().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The first page of blobs that have no settled receipt: settled ones are mostly deleted by their
@@ -136,7 +144,7 @@ async fn attempt_once(host: &LocalHost, function: &Function, name: &BlobName) ->
             receipt.failures += 1;
             if receipt.failures >= MAX_FAILURES {
                 let message = json!({ "FunctionId": format!("Host.Functions.{}", function.name), "BlobType": "BlockBlob", "ContainerName": name.container, "BlobName": name.path, "ETag": etag.0 });
-                host.stores.queue.send(POISON_BLOBS, vec![message.to_string()]).await?;
+                host.stores.queues.send(POISON_BLOBS, vec![message.to_string()]).await?;
                 receipt.settled = true;
                 tracing::error!(function = function.name, blob = %name.path, "blob given up after too many failures");
             }

@@ -5,11 +5,11 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::ledger::Ledger;
-use super::{LocalHost, backoff, pause};
+use super::{LocalHost, backoff, changed, pause};
 use crate::error::{Error, Result};
 use crate::function::{DocumentsChanged, Trigger};
 use crate::host::invoke::observed;
-use crate::ports::documents::{Document, DocumentStore};
+use crate::ports::documents::Document;
 
 /// Documents an invocation gets at most (`maxItemsPerInvocation`).
 const BATCH: usize = 100;
@@ -19,17 +19,19 @@ const POLL_INTERVAL: Duration = Duration::from_secs(5);
 /// Runs one change-feed function. A batch that fails is tried again for ever: passing over it would
 /// lose changes.
 pub async fn run(host: Arc<LocalHost>, index: usize, mut stop: watch::Receiver<bool>) {
-    let mut writes = host.stores.documents.writes();
+    let mut writes = host.stores.embedded.documents.as_ref().map(|documents| documents.writes());
     let mut failures = 0;
     loop {
-        writes.borrow_and_update();
+        if let Some(writes) = &mut writes {
+            writes.borrow_and_update();
+        }
         match step(&host, index).await {
             Ok(0) => {
                 failures = 0;
                 tokio::select! {
-                    _ = writes.changed() => {}
+                    () = changed(&mut writes) => {}
                     () = tokio::time::sleep(POLL_INTERVAL) => {}
-                    changed = stop.changed() => if changed.is_err() { return },
+                    told = stop.changed() => if told.is_err() { return },
                 }
             }
             Ok(_) => failures = 0,

@@ -5,8 +5,9 @@ use crate::error::Result;
 use crate::ports::documents::{Container, DocumentStore, NewDocument, PartitionKey, Ttl};
 use crate::ports::{Continuation, ETag};
 
-/// What the local host remembers, by function.
-pub static LEASES: Container = Container { name: "leases", partition_key: &["function"], default_ttl: None };
+/// What the local host remembers, by function. Not named `leases`: the platform keeps its own under that
+/// name, with another partition key.
+pub static LEASES: Container = Container { name: "local-host", partition_key: &["function"], default_ttl: None };
 
 /// How long it is remembered that a version of a blob was worked.
 const RECEIPT_LIFETIME: u32 = 7 * 86_400;

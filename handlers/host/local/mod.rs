@@ -1,9 +1,10 @@
-//! The local host: fires the triggers of `cargo run` from the embedded stores, as the platform does
-//! in Azure: at least once, with retries, back-off and a poison list.
+//! The local host: fires the triggers of `cargo run` from the stores, as the platform does in Azure: at
+//! least once, with retries, back-off and a poison list. The embedded stores tell of their changes; others
+//! are looked at from time to time.
 //!
 //! Each kind of trigger is a loop around a single step. What the loops must remember over a restart
-//! (receipts of blobs, the place in a change feed, the last tick of a timer) is kept in the `leases`
-//! container of the embedded document store.
+//! (receipts of blobs, the place in a change feed, the last tick of a timer) is kept in a document
+//! container of their own, [`LEASES`].
 
 mod blobs;
 mod change_feed;
@@ -18,8 +19,10 @@ use tokio::task::JoinSet;
 
 use crate::adapters::blobs::DirectoryBlobs;
 use crate::adapters::documents::SqliteDocuments;
-use crate::adapters::events::LocalQueue;
 use crate::function::Trigger;
+use crate::ports::blobs::BlobStore;
+use crate::ports::documents::DocumentStore;
+use crate::ports::queues::Queues;
 use crate::registry::Registry;
 use crate::state::AppState;
 
@@ -31,9 +34,18 @@ pub const POISON_BLOBS: &str = "webjobs-blobtrigger-poison";
 /// The stores whose changes fire triggers.
 #[derive(Clone)]
 pub struct LocalStores {
-    pub documents: Arc<SqliteDocuments>,
-    pub blobs: Arc<DirectoryBlobs>,
-    pub queue: Arc<LocalQueue>,
+    pub documents: Arc<dyn DocumentStore>,
+    pub blobs: Arc<dyn BlobStore>,
+    pub queues: Arc<dyn Queues>,
+    /// The embedded ones among them, which tell of their changes and must be cleaned.
+    pub embedded: EmbeddedStores,
+}
+
+/// The stores of a process that live in its data directory.
+#[derive(Clone, Default)]
+pub struct EmbeddedStores {
+    pub documents: Option<Arc<SqliteDocuments>>,
+    pub blobs: Option<Arc<DirectoryBlobs>>,
 }
 
 /// The local host of one process.
@@ -71,20 +83,24 @@ impl LocalHost {
                 }
             }
         }
-        loops.spawn(clean_up(host.clone(), stop));
+        loops.spawn(clean_up(host.stores.embedded.clone(), stop));
         while loops.join_next().await.is_some() {}
     }
 }
 
 /// Removes what has expired from the embedded stores, which Azure's services do by themselves.
-async fn clean_up(host: Arc<LocalHost>, mut stop: watch::Receiver<bool>) {
+async fn clean_up(embedded: EmbeddedStores, mut stop: watch::Receiver<bool>) {
     loop {
-        match host.stores.documents.purge_expired(1000).await {
-            Ok(0) => {}
-            Ok(count) => tracing::info!(count, "expired documents removed"),
-            Err(error) => tracing::warn!(%error, "expired documents not removed"),
+        if let Some(documents) = &embedded.documents {
+            match documents.purge_expired(1000).await {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "expired documents removed"),
+                Err(error) => tracing::warn!(%error, "expired documents not removed"),
+            }
         }
-        if let Err(error) = host.stores.blobs.clean_up().await {
+        if let Some(blobs) = &embedded.blobs
+            && let Err(error) = blobs.clean_up().await
+        {
             tracing::warn!(%error, "unfinished uploads not removed");
         }
         if pause(&mut stop, std::time::Duration::from_secs(60)).await {
@@ -107,4 +123,12 @@ async fn pause(stop: &mut watch::Receiver<bool>, delay: std::time::Duration) -> 
 /// How long to wait before the `attempt`th try again: 0.2 s, doubled each time, at most 30 s.
 fn backoff(attempt: u32) -> std::time::Duration {
     std::time::Duration::from_millis(200 << attempt.min(8)).min(std::time::Duration::from_secs(30))
+}
+
+/// Ends at the next change that a store tells of; never, when it tells of none.
+async fn changed<T>(told: &mut Option<watch::Receiver<T>>) {
+    let Some(told) = told else { return std::future::pending().await };
+    if told.changed().await.is_err() {
+        std::future::pending().await
+    }
 }

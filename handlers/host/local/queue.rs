@@ -4,11 +4,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::{LocalHost, backoff};
-use crate::adapters::events::QueueMessage as Received;
+use super::{LocalHost, backoff, changed};
 use crate::error::Result;
 use crate::function::{Function, QueueMessage, Trigger};
 use crate::host::invoke::observed;
+use crate::ports::queues::QueueMessage as Received;
 
 /// Messages that are taken and worked at once (`batchSize`).
 const BATCH: usize = 16;
@@ -22,9 +22,11 @@ const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Runs one queue function.
 pub async fn run(host: Arc<LocalHost>, index: usize, mut stop: watch::Receiver<bool>) {
-    let mut arrivals = host.stores.queue.arrivals();
+    let mut arrivals = host.stores.queues.arrivals();
     loop {
-        arrivals.borrow_and_update();
+        if let Some(arrivals) = &mut arrivals {
+            arrivals.borrow_and_update();
+        }
         let delivered = match step(&host, index).await {
             Ok(delivered) => delivered,
             Err(error) => {
@@ -39,9 +41,9 @@ pub async fn run(host: Arc<LocalHost>, index: usize, mut stop: watch::Receiver<b
             continue;
         }
         tokio::select! {
-            _ = arrivals.changed() => {}
+            () = changed(&mut arrivals) => {}
             () = tokio::time::sleep(POLL_INTERVAL) => {}
-            changed = stop.changed() => if changed.is_err() || *stop.borrow() { return },
+            told = stop.changed() => if told.is_err() || *stop.borrow() { return },
         }
     }
 }
@@ -50,7 +52,7 @@ pub async fn run(host: Arc<LocalHost>, index: usize, mut stop: watch::Receiver<b
 async fn step(host: &Arc<LocalHost>, index: usize) -> Result<usize> {
     let Trigger::Queue { queue, .. } = &host.registry.functions()[index].trigger else { return Ok(0) };
     let queue = *queue;
-    let messages = host.stores.queue.receive(queue, BATCH, VISIBILITY).await?;
+    let messages = host.stores.queues.receive(queue, BATCH, VISIBILITY).await?;
     let count = messages.len();
     let mut running = JoinSet::new();
     for message in messages {
@@ -66,26 +68,23 @@ async fn step(host: &Arc<LocalHost>, index: usize) -> Result<usize> {
     Ok(count)
 }
 
-async fn deliver(host: &LocalHost, function: &Function, queue: &str, message: Received) -> Result<()> {
+async fn deliver(host: &LocalHost, function: &Function, queue: &str, mut message: Received) -> Result<()> {
     let Trigger::Queue { handler, .. } = &function.trigger else { return Ok(()) };
     let input = QueueMessage { text: message.body.clone() };
-    let store = &host.stores.queue;
-    let mut receipt = message.pop_receipt;
+    let queues = &host.stores.queues;
     let mut work = std::pin::pin!(observed(function, handler(host.state.clone(), input)));
     let outcome = loop {
         tokio::select! {
             outcome = &mut work => break outcome,
             () = tokio::time::sleep(VISIBILITY / 2) => {
-                receipt = store.extend(queue, &message.id, &receipt, VISIBILITY).await?;
+                message.pop_receipt = queues.extend(queue, &message, VISIBILITY).await?;
             }
         }
     };
     match outcome {
-        Ok(_) => store.delete(queue, &message.id, &receipt).await?,
-        Err(_) if message.dequeue_count >= MAX_DELIVERIES => {
-            store.move_to_poison(queue, &message.id, &receipt).await?;
-        }
-        Err(_) => store.release(queue, &message.id, &receipt, backoff(message.dequeue_count)).await?,
+        Ok(_) => queues.delete(queue, &message).await?,
+        Err(_) if message.dequeue_count >= MAX_DELIVERIES => queues.move_to_poison(queue, &message).await?,
+        Err(_) => queues.release(queue, &message, backoff(message.dequeue_count)).await?,
     }
     Ok(())
 }

@@ -6,7 +6,6 @@ mod uploads;
 mod worked;
 
 use pravis::containers::{VOICE_JOBS, VOICE_RESULTS, VOICE_UPLOADS};
-use pravis::ports::blobs::BlobStore;
 use serde_json::{Value, json};
 
 use crate::support::app::{Person, TestApp, eventually};

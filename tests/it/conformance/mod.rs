@@ -4,5 +4,6 @@ mod blobs;
 mod cache;
 mod documents;
 mod events;
+mod queues;
 mod reporting;
 mod secrets;

@@ -4,9 +4,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, SecondsFormat, Utc};
-use pravis::adapters::events::QueueMessage;
 use pravis::ports::blobs::{BlobName, BlobProperties};
 use pravis::ports::documents::Document;
+use pravis::ports::queues::QueueMessage;
 use serde_json::{Map, Value, json};
 
 use super::script_root::FunctionFile;

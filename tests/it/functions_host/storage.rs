@@ -10,13 +10,14 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use pravis::adapters::blobs::DirectoryBlobs;
 use pravis::adapters::documents::SqliteDocuments;
-use pravis::adapters::events::{LocalQueue, QueueMessage};
+use pravis::adapters::queues::LocalQueue;
 use pravis::adapters::reporting::SqliteReporting;
 use pravis::containers::{BLOB_CONTAINERS, DOCUMENT_CONTAINERS};
 use pravis::ports::Continuation;
 use pravis::ports::blobs::{BlobName, BlobStore};
 use pravis::ports::clock::SystemClock;
 use pravis::ports::documents::DocumentStore;
+use pravis::ports::queues::{QueueMessage, Queues};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -199,11 +200,11 @@ impl Listener {
         let payload = payload::queue(&self.function, &message);
         let store = &self.stores.queue;
         let settled = if self.shared.invoke(&self.function.name, payload).await.succeeded() {
-            store.delete(&queue, &message.id, &message.pop_receipt).await
+            store.delete(&queue, &message).await
         } else if message.dequeue_count >= self.shared.root.max_dequeue_count {
-            store.move_to_poison(&queue, &message.id, &message.pop_receipt).await
+            store.move_to_poison(&queue, &message).await
         } else {
-            store.release(&queue, &message.id, &message.pop_receipt, REDELIVERY_DELAY).await
+            store.release(&queue, &message, REDELIVERY_DELAY).await
         };
         settled.unwrap();
     }

@@ -79,7 +79,8 @@ impl TestApp {
         let Application { state, registry, stores } = build_at(settings, clock.clone()).await.unwrap();
         let (stop, stopped) = watch::channel(false);
         let host = LocalHost::new(state.clone(), registry.clone(), stores.clone());
-        let server = Server::new(state.clone(), registry.clone(), Mode::Standalone { blobs: stores.blobs.clone() });
+        let mode = Mode::Standalone { blobs: stores.embedded.blobs.clone() };
+        let server = Server::new(state.clone(), registry.clone(), mode);
         let server = Arc::new(server.unwrap());
         let mut told = stop.subscribe();
         let serving = async move {

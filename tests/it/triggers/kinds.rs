@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use http::{Method, StatusCode};
 use pravis::containers::VOICE_JOBS;
 use pravis::ports::blobs::{BlobName, BlobStore, PutOptions, whole};
+use pravis::ports::queues::Queues;
 use serde_json::{Value, json};
 
 use super::stories::{SPEECH, Story, event, ticket_blob};

@@ -11,10 +11,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use pravis::adapters::events::LocalQueue;
+use pravis::adapters::queues::LocalQueue;
 use pravis::containers::{VOICE_JOBS, VOICE_RESULTS, VOICE_UPLOADS};
 use pravis::host::local::POISON_BLOBS;
 use pravis::ports::clock::SystemClock;
+use pravis::ports::queues::Queues;
 use pravis::services::analytics::EVENT_QUEUE;
 use pravis::types::{EventId, InteractionId};
 use reqwest::StatusCode;

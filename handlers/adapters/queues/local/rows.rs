@@ -4,9 +4,10 @@ use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use ulid::Ulid;
 
-use super::{LIFETIME, PeekedMessage, QueueMessage, valid_name};
+use super::{LIFETIME, PeekedMessage, rules};
 use crate::adapters::sqlite::database::{Schema, from_column, to_column};
 use crate::adapters::sqlite::failed;
+use crate::ports::queues::QueueMessage;
 use crate::ports::{PortError, PortResult};
 
 /// How many expired messages one sending clears away, so that no call takes long.
@@ -38,8 +39,9 @@ pub(super) struct Delivery {
 }
 
 impl Delivery {
-    pub fn new(queue: &str, id: &str, pop_receipt: &str) -> PortResult<Self> {
-        Ok(Self { queue: valid_name(queue)?, id: id.to_owned(), pop_receipt: pop_receipt.to_owned() })
+    pub fn new(queue: &str, message: &QueueMessage) -> PortResult<Self> {
+        let queue = rules::valid_name(queue)?.to_owned();
+        Ok(Self { queue, id: message.id.clone(), pop_receipt: message.pop_receipt.clone() })
     }
 
     /// Where the message is stored, if this is its present delivery.
