@@ -18,7 +18,7 @@ use crate::catalogue::CatalogueIndex;
 use crate::containers::DOCUMENT_CONTAINERS;
 use crate::error::{Error, Result};
 use crate::host::local::{LEASES, LocalStores};
-use crate::identity::{PasswordHasher, SigningKeys, fresh_signing_key};
+use crate::identity::{KeyRing, PasswordHasher, SigningKeys, fresh_signing_key};
 use crate::ports::clock::{Clock, SystemClock};
 use crate::ports::documents::Container;
 use crate::ports::reporting::ReportingDb;
@@ -76,7 +76,7 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
         }
     }
     let state = AppState::new(App {
-        keys: SigningKeys::from_secret(&signing, &settings.token_issuer, &settings.token_audience)?,
+        keys: KeyRing::fixed(SigningKeys::from_secret(&signing, &settings.token_issuer, &settings.token_audience)?),
         passwords: PasswordHasher::new(2),
         catalogue: CatalogueIndex::new(),
         openapi: describe(registry.clone(), settings.public_url.clone()),

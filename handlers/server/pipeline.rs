@@ -14,7 +14,7 @@ use crate::error::{Code, Error, Result};
 use crate::function::{Function, HttpTrigger};
 use crate::http::idempotency::{Decision, Idempotency, StoredAnswer};
 use crate::http::{Body, Client, Request, Response, conditional, problem};
-use crate::identity::Caller;
+use crate::identity::{self, Caller, TokenError};
 use crate::registry::Match;
 use crate::types::RequestId;
 
@@ -91,7 +91,7 @@ where
     B: Buf,
 {
     let http = function.http_trigger().ok_or_else(|| Error::not_found("There is nothing under this address."))?;
-    let caller = caller(server, &incoming.headers)?;
+    let caller = caller(server, &incoming.headers).await?;
     http.access.check(&caller)?;
     check_accept(http, &incoming.headers)?;
     let declared =
@@ -167,7 +167,7 @@ async fn call(server: &Server, http: &HttpTrigger, request: Request) -> Result<R
 
 /// Who calls. A token that is sent must be valid, also where none is needed: a client that believes
 /// to be signed in should learn that it is not.
-fn caller(server: &Server, headers: &HeaderMap) -> Result<Caller> {
+async fn caller(server: &Server, headers: &HeaderMap) -> Result<Caller> {
     let Some(value) = headers.get(AUTHORIZATION) else {
         return Ok(Caller::Anonymous { tenant: server.state.default_tenant().clone() });
     };
@@ -179,12 +179,11 @@ fn caller(server: &Server, headers: &HeaderMap) -> Result<Caller> {
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim())
         .ok_or_else(invalid)?;
-    match server.state.keys.verify(token, server.state.clock.now()) {
+    match server.state.keys.authenticate(token, server.state.clock.now()).await {
         Ok(principal) => Ok(Caller::Known(principal)),
-        Err(crate::identity::TokenError::Expired) => {
-            Err(Error::new(Code::InvalidToken, "The access token has expired; sign in again."))
-        }
-        Err(crate::identity::TokenError::Invalid) => Err(invalid()),
+        Err(TokenError::Expired) => Err(Error::new(Code::InvalidToken, "The access token has expired; sign in again.")),
+        Err(TokenError::Invalid | TokenError::UnknownKey) => Err(invalid()),
+        Err(TokenError::NotReady) => Err(identity::not_ready()),
     }
 }
 
