@@ -19,7 +19,7 @@ use crate::catalogue::CatalogueIndex;
 use crate::containers::DOCUMENT_CONTAINERS;
 use crate::error::{Error, Result};
 use crate::host::local::{EmbeddedStores, LEASES, LocalStores};
-use crate::identity::{LiveSessions, PasswordHasher, SigningKeys, fresh_signing_key};
+use crate::identity::{KeyRing, LiveSessions, PasswordHasher, SigningKeys, fresh_signing_key};
 use crate::ports::clock::{Clock, SystemClock};
 use crate::ports::documents::Container;
 use crate::ports::reporting::ReportingDb;
@@ -83,7 +83,7 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
         }
     }
     let state = AppState::new(App {
-        keys: SigningKeys::from_secret(&signing, &settings.token_issuer, &settings.token_audience)?,
+        keys: KeyRing::fixed(SigningKeys::from_secret(&signing, &settings.token_issuer, &settings.token_audience)?),
         passwords: PasswordHasher::new(2),
         sessions: LiveSessions::new(stores.documents.clone(), clock.clone()),
         catalogue: CatalogueIndex::new(),

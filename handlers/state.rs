@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::catalogue::CatalogueIndex;
 use crate::error::{Code, Error, Result};
 use crate::http::idempotency::Idempotency;
-use crate::identity::{LiveSessions, PasswordHasher, SigningKeys};
+use crate::identity::{KeyRing, LiveSessions, PasswordHasher};
 use crate::ports::blobs::BlobStore;
 use crate::ports::cache::{Cache, Invalidations};
 use crate::ports::clock::Clock;
@@ -37,7 +37,7 @@ pub struct App {
     pub events: Arc<dyn EventBus>,
     pub secrets: Arc<dyn Secrets>,
     pub speech: Arc<dyn Speech>,
-    pub keys: SigningKeys,
+    pub keys: KeyRing,
     pub passwords: PasswordHasher,
     pub sessions: LiveSessions,
     pub catalogue: CatalogueIndex,

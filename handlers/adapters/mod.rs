@@ -1,5 +1,6 @@
 //! The outside world behind the ports. Adapters know no rules of the shop.
 
+pub mod azure;
 pub mod blobs;
 pub mod cache;
 pub mod dependency;

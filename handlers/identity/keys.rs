@@ -41,6 +41,11 @@ pub enum TokenError {
     Expired,
     #[error("the token is not valid")]
     Invalid,
+    #[error("the token names a key that is not known")]
+    UnknownKey,
+    /// Nothing is wrong with the token as far as can be told.
+    #[error("the key of the token cannot be had at this moment")]
+    NotReady,
 }
 
 /// The key pair that signs access tokens (EdDSA over Ed25519, RFC 8037) and the public key set that
@@ -62,8 +67,8 @@ pub fn fresh_signing_key() -> Result<Secret> {
 }
 
 impl SigningKeys {
-    const LIFETIME: Duration = Duration::minutes(15);
-    const LEEWAY_SECONDS: u64 = 30;
+    pub(super) const LIFETIME: Duration = Duration::minutes(15);
+    pub(super) const LEEWAY: Duration = Duration::seconds(30);
 
     /// Reads a private key as [`fresh_signing_key`] writes it.
     ///
@@ -121,7 +126,7 @@ impl SigningKeys {
         validation.validate_nbf = false;
         let claims =
             jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation).map_err(|_| TokenError::Invalid)?.claims;
-        let leeway = Self::LEEWAY_SECONDS as i64;
+        let leeway = Self::LEEWAY.num_seconds();
         if claims.exp + leeway <= now.timestamp() {
             return Err(TokenError::Expired);
         }
@@ -131,10 +136,24 @@ impl SigningKeys {
         Ok(Principal { user: claims.sub, tenant: claims.tid, role: claims.role, session: claims.sid })
     }
 
-    /// The public keys as a JWK set (RFC 7517 §5, RFC 8037 §2).
-    pub fn jwks(&self) -> Value {
-        json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": self.kid, "x": self.public }] })
+    /// The name of the key (RFC 7515 §4.1.4).
+    pub fn kid(&self) -> &str {
+        &self.kid
     }
+
+    /// The public key (RFC 7517 §4, RFC 8037 §2).
+    pub(super) fn jwk(&self) -> Value {
+        json!({ "kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": self.kid, "x": self.public })
+    }
+}
+
+/// The key that a token says it was signed with, when that can be one of ours: an RFC 7638 thumbprint.
+pub(super) fn named_key(token: &str) -> Option<String> {
+    /// Of SHA-256 in base64url.
+    const THUMBPRINT_LENGTH: usize = 43;
+    let header = jsonwebtoken::decode_header(token).ok().filter(|header| header.alg == Algorithm::EdDSA)?;
+    let plain = |kid: &String| kid.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    header.kid.filter(|kid| kid.len() == THUMBPRINT_LENGTH).filter(plain)
 }
 
 #[cfg(test)]

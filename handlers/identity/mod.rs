@@ -2,6 +2,7 @@
 //! service.
 
 mod caller;
+mod keyring;
 mod keys;
 mod live;
 mod password;
@@ -9,6 +10,7 @@ mod refresh;
 mod session;
 
 pub use caller::{Caller, Principal, Role};
+pub use keyring::{KeyRing, Rotation, not_ready};
 pub use keys::{AccessToken, Claims, SigningKeys, TokenError, fresh_signing_key};
 pub use live::LiveSessions;
 pub use password::{PasswordHasher, PasswordRule};

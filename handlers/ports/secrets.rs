@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use tokio::sync::watch;
 
 use super::{PortError, PortResult};
 
@@ -34,6 +36,32 @@ pub trait Secrets: Send + Sync {
     /// The present value, or `None`. May be some minutes old: a store is asked from time to time, and
     /// answers with what it last knew while the store cannot be reached.
     async fn get(&self, name: &str) -> PortResult<Option<Secret>>;
+
+    /// The value that the store holds now, read after the call began. Costs a call to the store: not for
+    /// the path of a request, unless something limits how often.
+    async fn fresh(&self, name: &str) -> PortResult<Option<Secret>> {
+        self.get(name).await
+    }
+
+    /// The value that the present one took the place of, where the store keeps it and lets it be used.
+    async fn replaced(&self, name: &str) -> PortResult<Option<Replaced>> {
+        let _ = name;
+        Ok(None)
+    }
+
+    /// Changes whenever [`Secrets::get`] begins to give another value of any secret. Closed where values
+    /// stay as they are for the life of the process.
+    fn changes(&self) -> watch::Receiver<u64> {
+        watch::Sender::new(0).subscribe()
+    }
+}
+
+/// A former value of a secret.
+#[derive(Clone, Debug)]
+pub struct Replaced {
+    pub value: Secret,
+    /// When the present value came.
+    pub at: DateTime<Utc>,
 }
 
 /// Where a secret comes from.

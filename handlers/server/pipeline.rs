@@ -15,7 +15,7 @@ use crate::error::{Code, Error, Result};
 use crate::function::{Function, HttpTrigger};
 use crate::http::idempotency::{Decision, Idempotency, StoredAnswer};
 use crate::http::{Body, Client, Request, Response, conditional, problem};
-use crate::identity::Caller;
+use crate::identity::{self, Caller, TokenError};
 use crate::ports::spent::{self, Spent};
 use crate::registry::Match;
 use crate::telemetry;
@@ -202,13 +202,12 @@ async fn caller(server: &Server, headers: &HeaderMap) -> Result<Caller> {
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim())
         .ok_or_else(invalid)?;
-    match server.state.keys.verify(token, server.state.clock.now()) {
+    match server.state.keys.authenticate(token, server.state.clock.now()).await {
         Ok(principal) if server.state.sessions.is_live(&principal).await? => Ok(Caller::Known(principal)),
         Ok(_) => Err(Error::new(Code::InvalidToken, "The session has ended; sign in again.")),
-        Err(crate::identity::TokenError::Expired) => {
-            Err(Error::new(Code::InvalidToken, "The access token has expired; sign in again."))
-        }
-        Err(crate::identity::TokenError::Invalid) => Err(invalid()),
+        Err(TokenError::Expired) => Err(Error::new(Code::InvalidToken, "The access token has expired; sign in again.")),
+        Err(TokenError::Invalid | TokenError::UnknownKey) => Err(invalid()),
+        Err(TokenError::NotReady) => Err(identity::not_ready()),
     }
 }
 

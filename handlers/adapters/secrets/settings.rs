@@ -13,12 +13,10 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 
+use super::rules::check_name;
 use crate::adapters::sqlite::database::blocking;
 use crate::ports::secrets::{Secret, Secrets};
 use crate::ports::{PortError, PortErrorKind, PortResult};
-
-/// The longest name (Key Vault's rule).
-const MAX_NAME_LENGTH: usize = 127;
 
 /// Named values from the settings, then from a file.
 pub struct SettingsSecrets {
@@ -137,13 +135,4 @@ fn sync_directory_of(_file: &Path) -> io::Result<()> {
 fn file_failed(file: &Path, error: io::Error) -> PortError {
     PortError::new(PortErrorKind::Unavailable, format!("the secrets' file {} failed", file.display()))
         .with_source(error)
-}
-
-fn check_name(name: &str) -> PortResult<()> {
-    let characters = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    if (1..=MAX_NAME_LENGTH).contains(&name.len()) && characters {
-        Ok(())
-    } else {
-        Err(PortError::invalid(format!("{name:?} cannot name a secret")))
-    }
 }

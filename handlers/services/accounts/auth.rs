@@ -265,7 +265,7 @@ async fn me(state: AppState, request: Request) -> Result<Response> {
 }
 
 async fn jwks(state: AppState, _request: Request) -> Result<Response> {
-    let mut response = json(&state.keys.jwks())?;
+    let mut response = json(&state.keys.jwks(state.clock.now())?)?;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
     Ok(with_content_etag(response))
 }

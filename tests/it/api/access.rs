@@ -123,7 +123,8 @@ async fn bad_tokens(app: &TestApp) -> Vec<(&'static str, String)> {
     let ours = app.state.secrets.get("jwt-signing-key").await.unwrap().expect("the key is kept");
     let elsewhere = SigningKeys::from_secret(&ours, "https://elsewhere.example", &settings.token_audience).unwrap();
     let for_others = SigningKeys::from_secret(&ours, &settings.token_issuer, "another-api").unwrap();
-    let good = sign(&app.state.keys, now);
+    let keys = app.state.keys.current().expect("the keys are there");
+    let good = sign(&keys, now);
     let [head, payload, signature]: [&str; 3] = good.split('.').collect::<Vec<_>>().try_into().unwrap();
     let kid = serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(head).unwrap()).unwrap()["kid"].clone();
     let mut claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
@@ -134,9 +135,9 @@ async fn bad_tokens(app: &TestApp) -> Vec<(&'static str, String)> {
     let without_session = Principal { session: SessionId::generate(), ..principal.clone() };
     vec![
         ("of an ended session", ended.token().to_owned()),
-        ("of no session", app.state.keys.sign(&without_session, "free", now).unwrap().token),
-        ("expired", sign(&app.state.keys, now - Duration::minutes(16))),
-        ("from the future", sign(&app.state.keys, now + Duration::minutes(5))),
+        ("of no session", keys.sign(&without_session, "free", now).unwrap().token),
+        ("expired", sign(&keys, now - Duration::minutes(16))),
+        ("from the future", sign(&keys, now + Duration::minutes(5))),
         ("of another key", sign(&others(&settings.token_issuer, &settings.token_audience), now)),
         ("of another issuer", sign(&elsewhere, now)),
         ("for another audience", sign(&for_others, now)),

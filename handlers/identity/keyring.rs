@@ -1,0 +1,368 @@
+//! The keys that sign and verify access tokens, and how they follow the secret they are kept in.
+//!
+//! When the secret changes, the new key signs at once and the former one verifies for as long as a
+//! token of its may live. Other instances may be ahead: a token of a key that is not known here has the
+//! secret read anew, for all who bring such tokens together and only so often.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::keys::named_key;
+use super::{AccessToken, Principal, SigningKeys, TokenError};
+use crate::error::{Code, Error, Result};
+use crate::ports::PortResult;
+use crate::ports::clock::Clock;
+use crate::ports::secrets::{Secret, Secrets};
+
+/// Former keys that are kept, however often the secret changes.
+const MAX_FORMER: usize = 8;
+/// Between two readings that tokens of unknown keys ask for.
+const UNKNOWN_KEY_PAUSE: Duration = Duration::from_secs(2);
+/// How long such a token waits for the reading.
+const UNKNOWN_KEY_PATIENCE: Duration = Duration::from_secs(4);
+/// Tokens of unknown keys that wait at once; the others are not valid.
+const UNKNOWN_KEYS_WAITING: usize = 256;
+/// How often the secret is looked at without any sign of a change.
+const PERIOD: Duration = Duration::from_secs(60);
+/// After a failure; doubled up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// What those are told who come before the keys.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// Where signing keys come from and how they are used.
+#[derive(Clone, Debug)]
+pub struct Rotation {
+    /// The name of the secret, in the form of [`super::fresh_signing_key`].
+    pub secret: String,
+    pub issuer: String,
+    pub audience: String,
+    /// How long other instances may go on to sign with a key after it was replaced.
+    pub overlap: chrono::Duration,
+}
+
+/// The keys of the moment.
+pub struct KeyRing {
+    keys: Arc<Keys>,
+    /// Follows the secret until this value is dropped.
+    _follower: JoinSet<()>,
+}
+
+struct Keys {
+    ring: RwLock<Arc<Ring>>,
+    /// Whether the keys are those of a secret that can change.
+    follows: bool,
+    readings: watch::Sender<Readings>,
+    unknown_key: Notify,
+    waiting: Semaphore,
+}
+
+#[derive(Default)]
+struct Ring {
+    current: Option<Arc<SigningKeys>>,
+    former: Vec<Former>,
+}
+
+#[derive(Clone)]
+struct Former {
+    keys: Arc<SigningKeys>,
+    until: DateTime<Utc>,
+}
+
+/// Counts of how often the secret was read.
+#[derive(Clone, Copy, Default)]
+struct Readings {
+    begun: u64,
+    ended: u64,
+    last_failed: bool,
+}
+
+impl KeyRing {
+    /// Keys that stay.
+    pub fn fixed(keys: SigningKeys) -> Self {
+        let ring = Ring { current: Some(Arc::new(keys)), former: Vec::new() };
+        Self { keys: Arc::new(Keys::new(ring, false)), _follower: JoinSet::new() }
+    }
+
+    /// Keys that are read in the background and follow their secret. Runs within a Tokio runtime, and
+    /// returns at once: see [`KeyRing::ready`].
+    pub fn follow(secrets: Arc<dyn Secrets>, rotation: Rotation, clock: Arc<dyn Clock>) -> Self {
+        let keys = Arc::new(Keys::new(Ring::default(), true));
+        let follower = Follower { keys: keys.clone(), secrets, rotation, clock, seen: None };
+        let mut tasks = JoinSet::new();
+        tasks.spawn(follower.run());
+        Self { keys, _follower: tasks }
+    }
+
+    /// Whether tokens can be signed and verified.
+    pub fn ready(&self) -> bool {
+        self.current().is_some()
+    }
+
+    /// The keys that sign, if they are there yet.
+    pub fn current(&self) -> Option<Arc<SigningKeys>> {
+        self.keys.ring().current.clone()
+    }
+
+    /// Signs a token for `principal`, good for 15 minutes from `now`.
+    ///
+    /// # Errors
+    /// `Unavailable` until the keys are there.
+    pub fn sign(&self, principal: &Principal, tier: &str, now: DateTime<Utc>) -> Result<AccessToken> {
+        self.current().ok_or_else(not_ready)?.sign(principal, tier, now)
+    }
+
+    /// Who a token speaks for at `now`, by the keys that are known.
+    ///
+    /// # Errors
+    /// Why it is not accepted; `UnknownKey` when another instance may know better.
+    pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Principal, TokenError> {
+        let ring = self.keys.ring();
+        let current = ring.current.as_ref().ok_or(TokenError::NotReady)?;
+        let kid = named_key(token).ok_or(TokenError::Invalid)?;
+        let former = || ring.former.iter().find(|former| former.keys.kid() == kid && former.until > now);
+        let keys = if current.kid() == kid { Some(current) } else { former().map(|former| &former.keys) };
+        keys.ok_or(TokenError::UnknownKey)?.verify(token, now)
+    }
+
+    /// The same, after the secret was read again where that can help.
+    ///
+    /// # Errors
+    /// Why the token is not accepted; `NotReady` when that cannot be told now.
+    pub async fn authenticate(&self, token: &str, now: DateTime<Utc>) -> Result<Principal, TokenError> {
+        match self.verify(token, now) {
+            Err(TokenError::UnknownKey) if self.keys.follows => self.keys.read_again().await?,
+            Err(TokenError::UnknownKey) => return Err(TokenError::Invalid),
+            outcome => return outcome,
+        }
+        self.verify(token, now).map_err(|error| match error {
+            TokenError::UnknownKey => TokenError::Invalid,
+            other => other,
+        })
+    }
+
+    /// The public keys that verify tokens at `now`, as a JWK set (RFC 7517 §5).
+    ///
+    /// # Errors
+    /// `Unavailable` until the keys are there.
+    pub fn jwks(&self, now: DateTime<Utc>) -> Result<Value> {
+        let ring = self.keys.ring();
+        let current = ring.current.as_ref().ok_or_else(not_ready)?;
+        let former = ring.former.iter().filter(|former| former.until > now).map(|former| former.keys.jwk());
+        Ok(json!({ "keys": std::iter::once(current.jwk()).chain(former).collect::<Vec<_>>() }))
+    }
+}
+
+/// What a caller is told while the keys are not there.
+pub fn not_ready() -> Error {
+    Error::new(Code::Unavailable, "Sign-in is not available at this moment; please try again.")
+        .with_retry_after(RETRY_AFTER)
+}
+
+impl Keys {
+    fn new(ring: Ring, follows: bool) -> Self {
+        Self {
+            ring: RwLock::new(Arc::new(ring)),
+            follows,
+            readings: watch::Sender::new(Readings::default()),
+            unknown_key: Notify::new(),
+            waiting: Semaphore::new(UNKNOWN_KEYS_WAITING),
+        }
+    }
+
+    fn ring(&self) -> Arc<Ring> {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn replace(&self, ring: Ring) {
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
+    }
+
+    /// Waits for a reading of the secret that begins after this call.
+    async fn read_again(&self) -> Result<(), TokenError> {
+        let _place = self.waiting.try_acquire().map_err(|_| TokenError::Invalid)?;
+        let mut readings = self.readings.subscribe();
+        let next = readings.borrow().begun + 1;
+        self.unknown_key.notify_one();
+        let ended = readings.wait_for(|readings| readings.ended >= next);
+        match tokio::time::timeout(UNKNOWN_KEY_PATIENCE, ended).await {
+            Ok(Ok(readings)) if !readings.last_failed => Ok(()),
+            _ => Err(TokenError::NotReady),
+        }
+    }
+}
+
+impl Ring {
+    /// The ring once `keys` sign, from `now` on.
+    fn rotated(&self, keys: SigningKeys, overlap: chrono::Duration, now: DateTime<Utc>) -> Self {
+        let until = now + verified_for(overlap);
+        let retired = self.current.iter().map(|keys| Former { keys: keys.clone(), until });
+        let former = retired.chain(self.former.iter().cloned());
+        let former = former.filter(|former| former.until > now && former.keys.kid() != keys.kid());
+        Self { former: former.take(MAX_FORMER).collect(), current: Some(Arc::new(keys)) }
+    }
+
+    /// The ring with one more key that verifies.
+    fn with_former(&self, keys: SigningKeys, until: DateTime<Utc>) -> Self {
+        let known = self.current.iter().chain(self.former.iter().map(|former| &former.keys));
+        let mut former = self.former.clone();
+        if !known.into_iter().any(|known| known.kid() == keys.kid()) && former.len() < MAX_FORMER {
+            former.push(Former { keys: Arc::new(keys), until });
+        }
+        Self { current: self.current.clone(), former }
+    }
+}
+
+/// How long a key verifies after it was replaced.
+fn verified_for(overlap: chrono::Duration) -> chrono::Duration {
+    SigningKeys::LIFETIME + SigningKeys::LEEWAY + overlap
+}
+
+/// Keeps the keys those of the secret.
+struct Follower {
+    keys: Arc<Keys>,
+    secrets: Arc<dyn Secrets>,
+    rotation: Rotation,
+    clock: Arc<dyn Clock>,
+    /// What was last read, be it a key or not.
+    seen: Option<Secret>,
+}
+
+impl Follower {
+    async fn run(mut self) {
+        let mut changes = self.secrets.changes();
+        let (mut anew, mut earliest, mut pause) = (false, Instant::now(), FIRST_PAUSE);
+        loop {
+            changes.mark_unchanged();
+            self.keys.readings.send_modify(|readings| readings.begun += 1);
+            let good = self.read(anew).await;
+            self.keys.readings.send_modify(|readings| {
+                readings.ended = readings.begun;
+                readings.last_failed = !good;
+            });
+            let delay = if good { PERIOD } else { pause };
+            pause = if good { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+            anew = tokio::select! {
+                () = changed(&mut changes) => false,
+                () = self.keys.unknown_key.notified() => true,
+                () = tokio::time::sleep(delay) => false,
+            };
+            if anew {
+                tokio::time::sleep_until(earliest).await;
+                earliest = Instant::now() + UNKNOWN_KEY_PAUSE;
+            }
+        }
+    }
+
+    /// Reads the secret once; tells whether the keys are those of the secret now.
+    async fn read(&mut self, anew: bool) -> bool {
+        let name = self.rotation.secret.clone();
+        let read = if anew { self.secrets.fresh(&name).await } else { self.secrets.get(&name).await };
+        match self.take(read) {
+            Ok(first) => {
+                if first {
+                    self.recall(&name).await;
+                }
+                true
+            }
+            Err(problem) => {
+                tracing::error!(secret = name, problem, "signing keys not read; the last good ones stay");
+                false
+            }
+        }
+    }
+
+    /// Takes up what was read; tells whether these are the first keys.
+    fn take(&mut self, read: PortResult<Option<Secret>>) -> Result<bool, String> {
+        let secret = read.map_err(|error| error.to_string())?.ok_or("there is no such secret")?;
+        let ring = self.keys.ring();
+        if self.seen.as_ref() == Some(&secret) {
+            return if ring.current.is_some() { Ok(false) } else { Err("it is no key".into()) };
+        }
+        let keys = self.parse(&secret);
+        self.seen = Some(secret);
+        // The cause may quote the secret.
+        let keys = keys.map_err(|_| "it is no key")?;
+        tracing::info!(kid = keys.kid(), "signing key taken up");
+        self.keys.replace(ring.rotated(keys, self.rotation.overlap, self.clock.now()));
+        Ok(ring.current.is_none())
+    }
+
+    /// After a start: the key whose tokens are still about.
+    async fn recall(&self, name: &str) {
+        let former = match self.secrets.replaced(name).await {
+            Ok(former) => former,
+            Err(error) => {
+                tracing::warn!(%error, "the former signing key cannot be read; its tokens are refused");
+                return;
+            }
+        };
+        let Some(former) = former else { return };
+        let until = former.at + verified_for(self.rotation.overlap);
+        if until > self.clock.now()
+            && let Ok(keys) = self.parse(&former.value)
+        {
+            self.keys.replace(self.keys.ring().with_former(keys, until));
+        }
+    }
+
+    fn parse(&self, secret: &Secret) -> Result<SigningKeys> {
+        SigningKeys::from_secret(secret, &self.rotation.issuer, &self.rotation.audience)
+    }
+}
+
+/// A store whose secrets never change has nothing to tell.
+async fn changed(changes: &mut watch::Receiver<u64>) {
+    if changes.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::fresh_signing_key;
+
+    fn keys() -> (Secret, SigningKeys) {
+        let secret = fresh_signing_key().unwrap();
+        let keys = SigningKeys::from_secret(&secret, "https://issuer", "pravis").unwrap();
+        (secret, keys)
+    }
+
+    fn kids(ring: &Ring) -> Vec<String> {
+        let current = ring.current.iter().map(|keys| keys.kid().to_owned());
+        current.chain(ring.former.iter().map(|former| former.keys.kid().to_owned())).collect()
+    }
+
+    #[test]
+    fn a_key_that_comes_back_is_not_there_twice() {
+        let ((secret, first), (_, second)) = (keys(), keys());
+        let (now, overlap) = (Utc::now(), chrono::Duration::minutes(10));
+        let names = [first.kid().to_owned(), second.kid().to_owned()];
+        let ring = Ring::default().rotated(first, overlap, now).rotated(second, overlap, now);
+        assert_eq!(kids(&ring), [names[1].clone(), names[0].clone()]);
+        let again = SigningKeys::from_secret(&secret, "https://issuer", "pravis").unwrap();
+        let ring = ring.rotated(again, overlap, now);
+        assert_eq!(kids(&ring), names);
+        let again = SigningKeys::from_secret(&secret, "https://issuer", "pravis").unwrap();
+        assert_eq!(kids(&ring.with_former(again, now)), names);
+    }
+
+    #[test]
+    fn former_keys_go_with_time_and_never_grow_without_bound() {
+        let (mut now, overlap) = (Utc::now(), chrono::Duration::minutes(10));
+        let mut ring = Ring::default();
+        for _ in 0..20 {
+            ring = ring.rotated(keys().1, overlap, now);
+        }
+        assert_eq!(ring.former.len(), MAX_FORMER);
+        now += verified_for(overlap);
+        assert_eq!(ring.rotated(keys().1, overlap, now).former.len(), 1);
+    }
+}
