@@ -10,7 +10,7 @@
 set -euo pipefail
 
 PREFIX=${PREFIX:-/usr/local}
-NEEDS=(toolchain speech_programs pocketsphinx cargo_deny)
+NEEDS=(toolchain speech_programs pocketsphinx redis cargo_deny)
 
 POCKETSPHINX_VERSION=5.1.1
 CARGO_DENY_VERSION=0.20.2
@@ -103,6 +103,11 @@ need_pocketsphinx() {
         }
     )
     "$program" soxflags >/dev/null || fail "pocketsphinx does not start"
+}
+
+# The tests start servers of their own; setpriv lets none outlive them.
+need_redis() {
+    apt_programs redis-server=redis-server setpriv=util-linux
 }
 
 # Checks the licences and sources of the crates.
