@@ -4,5 +4,6 @@ mod blobs;
 mod cache;
 mod documents;
 mod events;
+mod limits;
 mod reporting;
 mod secrets;
