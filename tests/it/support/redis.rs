@@ -44,6 +44,8 @@ pub struct Certificates {
 impl Certificates {
     pub fn new() -> Self {
         let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        // OpenSSL takes a certificate whose issuer has its own name for self-signed.
+        authority.distinguished_name.push(rcgen::DnType::CommonName, "authority of the tests");
         authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let authority_key = rcgen::KeyPair::generate().unwrap();
         let root = authority.self_signed(&authority_key).unwrap().pem();
