@@ -10,7 +10,7 @@
 set -euo pipefail
 
 PREFIX=${PREFIX:-/usr/local}
-NEEDS=(toolchain speech_programs pocketsphinx cargo_deny azurite)
+NEEDS=(toolchain speech_programs pocketsphinx redis azurite cargo_deny)
 
 AZURITE_VERSION=3.37.0
 POCKETSPHINX_VERSION=5.1.1
@@ -104,6 +104,11 @@ need_pocketsphinx() {
         }
     )
     "$program" soxflags >/dev/null || fail "pocketsphinx does not start"
+}
+
+# The tests start servers of their own; setpriv lets none outlive them.
+need_redis() {
+    apt_programs redis-server=redis-server setpriv=util-linux
 }
 
 # Checks the licences and sources of the crates.

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod documents;
 pub mod error;
 pub mod events;
+pub mod limits;
 pub mod queues;
 pub mod reporting;
 pub mod secrets;

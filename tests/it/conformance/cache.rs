@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use pravis::adapters::cache::memory::{MemoryCache, MemoryInvalidations};
+use pravis::adapters::cache::{FallbackCache, Health, MemoryCache, MemoryInvalidations};
 use pravis::ports::PortErrorKind;
-use pravis::ports::cache::{Cache, Invalidations};
+use pravis::ports::cache::{Cache, Heard, Invalidations};
 use tokio::time::{sleep, timeout};
 use ulid::Ulid;
+
+use crate::azure::redis::{cluster, no_redis, one_redis};
 
 const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(50);
@@ -51,7 +53,11 @@ macro_rules! cache_suite {
             counters_are_exact_among_tasks,
             later_increments_do_not_prolong_a_counter,
             a_deleted_counter_begins_anew,
+            a_counter_stays_at_its_end,
+            what_is_not_a_counter_cannot_be_incremented,
             long_keys_and_empty_lifetimes_are_refused,
+            values_that_are_too_large_are_refused,
+            keys_of_any_text_are_each_their_own,
         );
     };
 }
@@ -65,12 +71,24 @@ macro_rules! invalidations_suite {
             every_subscriber_hears_every_message,
             a_subscriber_hears_nothing_from_before,
             publishing_to_nobody_is_no_error,
+            a_lagging_subscriber_hears_a_gap_and_goes_on,
+            messages_that_are_too_large_are_refused,
         );
     };
 }
 
 cache_suite!(memory_cache, async { Arc::new(MemoryCache::new(16 << 20)) as Arc<dyn Cache> });
+cache_suite!(redis_cache, async { Arc::new(one_redis().await.cache()) as Arc<dyn Cache> });
+cache_suite!(redis_cluster_cache, async { Arc::new(cluster().await.cache()) as Arc<dyn Cache> });
+cache_suite!(fallback_cache, async { fallback(Arc::new(one_redis().await.cache())) });
+cache_suite!(fallback_cache_alone, async { fallback(Arc::new(no_redis().cache())) });
 invalidations_suite!(memory_invalidations, async { Arc::new(MemoryInvalidations::new()) as Arc<dyn Invalidations> });
+// A server of their own each: a channel has no name that a test could make its own.
+invalidations_suite!(redis_invalidations, async { crate::azure::redis::own_invalidations().await });
+
+fn fallback(shared: Arc<dyn Cache>) -> Arc<dyn Cache> {
+    Arc::new(FallbackCache::new(shared, Arc::new(MemoryCache::new(16 << 20)), Arc::new(Health::new("redis"))))
+}
 
 /// A key that no other run uses: the store may be shared.
 fn key(name: &str) -> String {
@@ -200,6 +218,51 @@ async fn a_deleted_counter_begins_anew(cache: Arc<dyn Cache>) {
     assert_eq!(cache.increment(&key, 1, LONG).await.unwrap(), 1);
 }
 
+async fn a_counter_stays_at_its_end(cache: Arc<dyn Cache>) {
+    let key = key("large counter");
+    let end = i64::MAX as u64;
+    assert_eq!(cache.increment(&key, end - 2, LONG).await.unwrap(), end - 2);
+    assert_eq!(cache.increment(&key, 1, LONG).await.unwrap(), end - 1, "counts are exact to the end");
+    for by in [1, 1, u64::MAX] {
+        assert_eq!(cache.increment(&key, by, LONG).await.unwrap(), end);
+    }
+    assert_eq!(cache.increment(&format!("{key} at once"), u64::MAX, LONG).await.unwrap(), end);
+}
+
+async fn what_is_not_a_counter_cannot_be_incremented(cache: Arc<dyn Cache>) {
+    let key = key("name");
+    cache.set(&key, bytes("Pravi"), LONG).await.unwrap();
+    let error = cache.increment(&key, 1, LONG).await.unwrap_err();
+    assert_eq!(error.kind(), PortErrorKind::InvalidRequest);
+    assert_eq!(cache.get(&key).await.unwrap(), Some(bytes("Pravi")));
+}
+
+async fn values_that_are_too_large_are_refused(cache: Arc<dyn Cache>) {
+    let key = key("large");
+    let largest = Bytes::from(vec![1; 4 << 20]);
+    cache.set(&key, largest.clone(), LONG).await.unwrap();
+    assert_eq!(cache.get(&key).await.unwrap(), Some(largest));
+    let too_large = Bytes::from(vec![1; (4 << 20) + 1]);
+    let refusals =
+        [cache.set(&key, too_large.clone(), LONG).await, cache.set_if_absent(&key, too_large, LONG).await.map(drop)];
+    for refusal in refusals {
+        assert_eq!(refusal.unwrap_err().kind(), PortErrorKind::TooLarge);
+    }
+    cache.delete(&key).await.unwrap();
+}
+
+async fn keys_of_any_text_are_each_their_own(cache: Arc<dyn Cache>) {
+    let run = key("text");
+    let names = ["", " ", "a\r\nDEL b", "{a}b", "{a}c", "{}", "*", "\0", "ä", "a\u{308}", "\u{1F6CD}", "$1", "KEYS[1]"];
+    for name in names {
+        cache.set(&format!("{run}{name}"), bytes(name), LONG).await.unwrap();
+        assert_eq!(cache.increment(&format!("{run}{name}:count"), 1, LONG).await.unwrap(), 1);
+    }
+    for name in names {
+        assert_eq!(cache.get(&format!("{run}{name}")).await.unwrap(), Some(bytes(name)), "{name:?}");
+    }
+}
+
 async fn long_keys_and_empty_lifetimes_are_refused(cache: Arc<dyn Cache>) {
     let (longest, too_long) = ("k".repeat(512), "k".repeat(513));
     cache.set(&longest, bytes("here"), SHORT).await.unwrap();
@@ -217,6 +280,10 @@ async fn long_keys_and_empty_lifetimes_are_refused(cache: Arc<dyn Cache>) {
     }
 }
 
+fn message_of(text: &'static str) -> Heard {
+    Heard::Message(bytes(text))
+}
+
 async fn every_subscriber_hears_every_message(invalidations: Arc<dyn Invalidations>) {
     let mut first = invalidations.subscribe().await.unwrap();
     let mut second = invalidations.subscribe().await.unwrap();
@@ -225,7 +292,7 @@ async fn every_subscriber_hears_every_message(invalidations: Arc<dyn Invalidatio
     }
     for subscriber in [&mut first, &mut second] {
         for message in ["one", "two", ""] {
-            assert_eq!(timeout(PATIENCE, subscriber.next()).await.unwrap(), Some(bytes(message)));
+            assert_eq!(timeout(PATIENCE, subscriber.next()).await.unwrap(), Some(message_of(message)));
         }
     }
 }
@@ -234,12 +301,41 @@ async fn a_subscriber_hears_nothing_from_before(invalidations: Arc<dyn Invalidat
     invalidations.publish(bytes("before")).await.unwrap();
     let mut subscriber = invalidations.subscribe().await.unwrap();
     invalidations.publish(bytes("after")).await.unwrap();
-    assert_eq!(timeout(PATIENCE, subscriber.next()).await.unwrap(), Some(bytes("after")));
+    assert_eq!(timeout(PATIENCE, subscriber.next()).await.unwrap(), Some(message_of("after")));
 }
 
 async fn publishing_to_nobody_is_no_error(invalidations: Arc<dyn Invalidations>) {
     drop(invalidations.subscribe().await.unwrap());
     invalidations.publish(bytes("hello?")).await.unwrap();
+}
+
+async fn a_lagging_subscriber_hears_a_gap_and_goes_on(invalidations: Arc<dyn Invalidations>) {
+    let mut lagging = invalidations.subscribe().await.unwrap();
+    let mut quick = invalidations.subscribe().await.unwrap();
+    // Many more than are kept for a subscriber.
+    let published = async {
+        for _ in 0..3000 {
+            invalidations.publish(bytes("changed")).await.unwrap();
+        }
+        invalidations.publish(bytes("last")).await.unwrap();
+    };
+    let heard = async { while timeout(PATIENCE, quick.next()).await.unwrap() != Some(message_of("last")) {} };
+    tokio::join!(published, heard);
+    assert_eq!(timeout(PATIENCE, lagging.next()).await.unwrap(), Some(Heard::Gap));
+    let mut kept = 1;
+    while timeout(PATIENCE, lagging.next()).await.unwrap() != Some(message_of("last")) {
+        kept += 1;
+    }
+    assert!(kept <= 1024, "{kept} messages were kept for a subscriber that does not listen");
+}
+
+async fn messages_that_are_too_large_are_refused(invalidations: Arc<dyn Invalidations>) {
+    let mut subscriber = invalidations.subscribe().await.unwrap();
+    let largest = Bytes::from(vec![1; 8 << 10]);
+    let error = invalidations.publish(Bytes::from(vec![1; (8 << 10) + 1])).await.unwrap_err();
+    assert_eq!(error.kind(), PortErrorKind::TooLarge);
+    invalidations.publish(largest.clone()).await.unwrap();
+    assert_eq!(timeout(PATIENCE, subscriber.next()).await.unwrap(), Some(Heard::Message(largest)));
 }
 
 #[tokio::test]
@@ -277,23 +373,4 @@ async fn a_memory_cache_full_of_popular_values_takes_new_claims() {
         let key = format!("claim {number}");
         assert!(!cache.set_if_absent(&key, bytes("yours"), LONG).await.unwrap(), "{key} was turned away");
     }
-}
-
-#[tokio::test]
-async fn what_is_not_a_counter_cannot_be_incremented() {
-    let cache = MemoryCache::new(1 << 20);
-    cache.set("name", bytes("Pravi"), LONG).await.unwrap();
-    let error = cache.increment("name", 1, LONG).await.unwrap_err();
-    assert_eq!(error.kind(), PortErrorKind::InvalidRequest);
-    assert_eq!(cache.get("name").await.unwrap(), Some(bytes("Pravi")));
-}
-
-#[tokio::test]
-async fn a_lagging_subscriber_of_memory_sees_its_stream_end() {
-    let invalidations = MemoryInvalidations::new();
-    let mut lagging = invalidations.subscribe().await.unwrap();
-    for _ in 0..10_000 {
-        invalidations.publish(bytes("changed")).await.unwrap();
-    }
-    assert_eq!(timeout(PATIENCE, lagging.next()).await.unwrap(), None);
 }

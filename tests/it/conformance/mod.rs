@@ -4,6 +4,7 @@ mod blobs;
 mod cache;
 mod documents;
 mod events;
+mod limits;
 mod queues;
 mod reporting;
 mod secrets;

@@ -6,3 +6,4 @@ pub mod clock;
 pub mod faults;
 pub mod process;
 pub mod recordings;
+pub mod redis;
