@@ -181,10 +181,71 @@ pub(super) fn composite(field: &str) -> String {
     TYPES[6](&path(field))
 }
 
-/// A checked field; in brackets no name is a keyword.
+/// Words that stand in brackets where they are names
+/// (<https://learn.microsoft.com/cosmos-db/query/keywords>).
+const KEYWORDS: [&str; 48] = [
+    "and",
+    "array",
+    "as",
+    "asc",
+    "between",
+    "by",
+    "case",
+    "cast",
+    "convert",
+    "cross",
+    "desc",
+    "distinct",
+    "else",
+    "end",
+    "escape",
+    "exists",
+    "false",
+    "for",
+    "from",
+    "group",
+    "having",
+    "in",
+    "inner",
+    "insert",
+    "into",
+    "is",
+    "join",
+    "let",
+    "over",
+    "rank",
+    "set",
+    "left",
+    "like",
+    "limit",
+    "not",
+    "null",
+    "offset",
+    "on",
+    "or",
+    "order",
+    "right",
+    "select",
+    "top",
+    "true",
+    "udf",
+    "undefined",
+    "value",
+    "where",
+];
+
+/// A checked field. With dots where it can be: the client itself plans no order over several partitions by a
+/// field in brackets.
 fn path(field: &str) -> String {
-    let names: Vec<String> = field.split('.').map(|name| format!("[\"{name}\"]")).collect();
-    format!("c{}", names.concat())
+    let mut path = "c".to_owned();
+    for name in field.split('.') {
+        let keyword = KEYWORDS.iter().any(|keyword| keyword.eq_ignore_ascii_case(name));
+        match keyword || name.starts_with(|first: char| first.is_ascii_digit()) {
+            true => path.push_str(&format!("['{name}']")),
+            false => path.push_str(&format!(".{name}")),
+        }
+    }
+    path
 }
 
 fn parameter(place: usize) -> String {
