@@ -3,6 +3,7 @@
 pub mod app;
 pub mod client;
 pub mod clock;
+pub mod cosmos;
 pub mod faults;
 pub mod process;
 pub mod recordings;
