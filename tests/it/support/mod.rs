@@ -1,6 +1,7 @@
 //! What the tests share.
 
 pub mod app;
+pub mod azurite;
 pub mod client;
 pub mod clock;
 pub mod process;
