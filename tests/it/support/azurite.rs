@@ -112,13 +112,22 @@ impl Azurite {
         self.blobs
     }
 
-    /// The settings that lead to it, with its blob service said to be at `blobs`.
-    pub fn settings_at(&self, blobs: SocketAddr) -> StorageSettings {
+    /// Where the queue service listens.
+    pub fn queues(&self) -> SocketAddr {
+        self.queues
+    }
+
+    /// The settings that lead to it.
+    pub fn account_settings(&self) -> StorageSettings {
+        self.settings(self.blobs, self.queues)
+    }
+
+    fn settings(&self, blobs: SocketAddr, queues: SocketAddr) -> StorageSettings {
         let scheme = if self.login == Login::Token { "https" } else { "http" };
         let endpoint = |address| Url::parse(&format!("{scheme}://{address}/{ACCOUNT}")).unwrap();
         StorageSettings {
             blob_endpoint: endpoint(blobs),
-            queue_endpoint: endpoint(self.queues),
+            queue_endpoint: endpoint(queues),
             account: ACCOUNT.to_owned(),
             key: (self.login == Login::Key).then(|| SecretRef::Given(Secret::new(KEY))),
         }
@@ -126,12 +135,12 @@ impl Azurite {
 
     /// Its account, as the product knows it.
     pub fn account(&self) -> StorageAccount {
-        self.account_at(self.blobs)
+        self.account_between(self.blobs, self.queues)
     }
 
-    /// The same, with its blob service said to be at `blobs`.
-    pub fn account_at(&self, blobs: SocketAddr) -> StorageAccount {
-        let settings = self.settings_at(blobs);
+    /// The same, with its services said to be at other addresses.
+    pub fn account_between(&self, blobs: SocketAddr, queues: SocketAddr) -> StorageAccount {
+        let settings = self.settings(blobs, queues);
         let secrets = Arc::new(SettingsSecrets::new(Default::default(), None));
         let key = settings.key.clone().map(|key| SecretSource::new(key, secrets));
         let account = StorageAccount::new(&settings, key, Arc::new(UnsignedToken)).unwrap();

@@ -6,3 +6,4 @@ pub mod client;
 pub mod clock;
 pub mod process;
 pub mod recordings;
+pub mod wire;

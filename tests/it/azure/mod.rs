@@ -1,0 +1,3 @@
+//! The product on Azure's services, as their emulators and doubles stand in for them.
+
+mod storage;
