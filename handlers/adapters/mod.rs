@@ -11,3 +11,4 @@ pub mod reporting;
 pub mod secrets;
 pub mod speech;
 mod sqlite;
+pub mod storage_account;

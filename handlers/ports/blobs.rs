@@ -68,7 +68,8 @@ pub struct PutOptions {
 
 /// The content of a blob or of a range of it.
 pub struct BlobContent {
-    /// Of the whole blob, also when a range was asked for.
+    /// Of the whole blob, also when a range was asked for. Tags and tier may be missing: Blob Storage does
+    /// not give them with the content; see [`BlobStore::properties`].
     pub properties: BlobProperties,
     pub stream: BoxStream<'static, PortResult<Bytes>>,
 }
@@ -117,7 +118,7 @@ pub trait BlobStore: Send + Sync {
     async fn delete(&self, name: &BlobName, condition: Condition) -> PortResult<bool>;
 
     /// One page of the blobs whose paths begin with `prefix`, by path in byte order; `limit` is 1 to
-    /// 5000.
+    /// 5000. A page may have fewer and still not be the last: `next` tells.
     async fn list(
         &self,
         container: &'static str,
@@ -132,7 +133,9 @@ pub trait BlobStore: Send + Sync {
     /// Moves a blob to another tier; `NotFound` when there is none.
     async fn set_tier(&self, name: &BlobName, tier: AccessTier) -> PortResult<()>;
 
-    /// A URL to which one client may `PUT` this one blob, at most `max_bytes` of it.
+    /// A URL to which one client may `PUT` this one blob, at once or in blocks. A store that serves the URL
+    /// itself takes at most `max_bytes`; Blob Storage cannot be told so, and takes any number: whoever
+    /// relies on the limit looks at the size of what was uploaded.
     async fn upload_url(
         &self,
         name: &BlobName,

@@ -205,7 +205,7 @@ impl DirectoryBlobs {
 impl BlobStore for DirectoryBlobs {
     /// Over an archived blob a `Conflict`, as on Blob Storage.
     async fn put(&self, name: &BlobName, content: ByteStream, options: PutOptions) -> PortResult<BlobProperties> {
-        let options = checked(name, options)?;
+        let options = rules::checked(name, options)?;
         self.check_early(name, &options.condition).await?;
         let content = self.files.write(name.container, content).await?;
         self.commit(name, content, options, |_, _| Ok(())).await
@@ -331,17 +331,6 @@ impl BlobStore for DirectoryBlobs {
     async fn download_url(&self, name: &BlobName, valid_for: Duration) -> PortResult<SignedUrl> {
         self.signed_url(name, &Right::Read, valid_for)
     }
-}
-
-/// Refuses what Blob Storage would refuse; gives the options as they are stored.
-fn checked(name: &BlobName, mut options: PutOptions) -> PortResult<PutOptions> {
-    rules::check_name(name)?;
-    if let Some(content_type) = &options.content_type {
-        rules::check_content_type(content_type)?;
-    }
-    rules::check_tags(&options.tags)?;
-    options.metadata = rules::normal_metadata(options.metadata)?;
-    Ok(options)
 }
 
 /// Gives the blob that a write would replace, if it may.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use futures_util::StreamExt;
 use futures_util::stream;
 
-use crate::ports::blobs::{BlobName, ByteStream};
+use crate::ports::blobs::{BlobName, ByteStream, PutOptions};
 use crate::ports::{PortError, PortErrorKind, PortResult};
 
 /// The content type of a blob that was written without one.
@@ -19,6 +19,17 @@ pub const MAX_PATH_CHARACTERS: usize = 1024;
 const MAX_CONTENT_TYPE_BYTES: usize = 255;
 const MAX_METADATA_BYTES: usize = 8 * 1024;
 const MAX_TAGS: usize = 10;
+
+/// Refuses what Blob Storage would refuse; gives the options as they are stored.
+pub fn checked(name: &BlobName, mut options: PutOptions) -> PortResult<PutOptions> {
+    check_name(name)?;
+    if let Some(content_type) = &options.content_type {
+        check_content_type(content_type)?;
+    }
+    check_tags(&options.tags)?;
+    options.metadata = normal_metadata(options.metadata)?;
+    Ok(options)
+}
 
 /// Refuses a name that no blob can have.
 pub fn check_name(name: &BlobName) -> PortResult<()> {

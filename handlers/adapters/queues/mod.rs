@@ -2,5 +2,7 @@
 
 pub mod local;
 mod rules;
+mod storage;
 
 pub use local::LocalQueue;
+pub use storage::StorageQueues;

@@ -60,7 +60,7 @@ pub fn functions() -> Vec<Function> {
         .access(Access::SignedIn)
         .summary("Says that the recording is uploaded, and starts the job.")
         .answers::<SampleView>(StatusCode::ACCEPTED, "The job is queued; follow `Operation-Location`.", sample())
-        .fails(&[Code::Conflict])
+        .fails(&[Code::Conflict, Code::PayloadTooLarge])
         .into(),
         Function::http("VoiceSamplesGet", Service::Voice, Method::GET, "v1/voice/samples/{id}", get)
             .access(Access::SignedIn)
@@ -282,7 +282,7 @@ async fn queue(state: &AppState, ticket: &Ticket, mut sample: Sample, etag: ETag
         let found = store::sample(state.documents.as_ref(), ticket).await?;
         Ok::<_, Error>(found.ok_or_else(no_sample)?.0)
     };
-    if state.blobs.properties(&ticket.upload()).await?.is_none() {
+    let Some(uploaded) = state.blobs.properties(&ticket.upload()).await? else {
         // The job of an earlier call that was not answered may just have ended, and removed it.
         return match again().await? {
             sample if sample.status == Status::AwaitingUpload => {
@@ -290,6 +290,19 @@ async fn queue(state: &AppState, ticket: &Ticket, mut sample: Sample, etag: ETag
             }
             sample => Ok(sample),
         };
+    };
+    let max_bytes = Limits::default().max_bytes;
+    if uploaded.size > max_bytes {
+        // The address could not keep it out; nobody is to pay for its keeping. A better one may have
+        // taken its place.
+        let seen = Condition::IfMatch(uploaded.etag);
+        match state.blobs.delete(&ticket.upload(), seen).await {
+            Ok(_) => {}
+            Err(error) if error.kind() == PortErrorKind::PreconditionFailed => {}
+            Err(error) => return Err(error.into()),
+        }
+        let detail = format!("The recording has {} bytes, and {max_bytes} are allowed.", uploaded.size);
+        return Err(Error::new(Code::PayloadTooLarge, detail));
     }
     // The ticket first: once this is answered, the job runs whatever happens to this process.
     jobs::put_ticket(state, ticket).await?;

@@ -1,3 +1,5 @@
-//! What is particular to the adapters of Azure's services; their ports' contracts are in `conformance`.
+//! What is particular to the adapters of Azure's services, as their emulators and doubles stand in for
+//! them; their ports' contracts are in `conformance`.
 
 pub mod redis;
+mod storage;

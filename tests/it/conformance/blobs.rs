@@ -2,6 +2,7 @@
 //!
 //! A store may be shared among runs: each case works under a prefix of its own.
 
+mod azurite;
 mod blocks;
 mod conditions;
 mod content;
@@ -21,6 +22,7 @@ use pravis::ports::{Condition, PortErrorKind, PortResult};
 use tempfile::TempDir;
 use ulid::Ulid;
 
+use crate::support::azurite::Login;
 use crate::support::clock::ManualClock;
 
 const CONTAINER: &str = "conformance";
@@ -85,6 +87,9 @@ blob_store_suite!(on_directory, {
     let fixture = Fixture::new();
     (fixture.store, fixture.place)
 });
+
+blob_store_suite!(on_azurite_by_key, (azurite::store(Login::Key).await, ()));
+blob_store_suite!(on_azurite_by_token, (azurite::store(Login::Token).await, ()));
 
 /// The embedded store in a temporary directory.
 struct Fixture {

@@ -2,6 +2,7 @@
 //!
 //! A service may be shared among runs: each case works on a queue of its own.
 
+mod azurite;
 mod local;
 
 use std::collections::BTreeSet;
@@ -14,6 +15,7 @@ use pravis::ports::queues::{MAX_BODY_BYTES, QueueMessage, Queues};
 use ulid::Ulid;
 
 use crate::support::app::eventually;
+use crate::support::azurite::Login;
 use crate::support::clock::ManualClock;
 
 /// Longer than any case.
@@ -64,6 +66,7 @@ fn is_over(error: PortErrorKind) -> bool {
 macro_rules! queues_suite {
     ($adapter:ident, $open:expr; $($case:ident),+ $(,)?) => {
         mod $adapter {
+            use super::*;
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
                 async fn $case() {
@@ -93,7 +96,9 @@ macro_rules! queues_suite {
     };
 }
 
-queues_suite!(on_local_queue, super::local::subject());
+queues_suite!(on_local_queue, local::subject());
+queues_suite!(on_azurite_by_key, (azurite::subject(Login::Key).await, ()));
+queues_suite!(on_azurite_by_token, (azurite::subject(Login::Token).await, ()));
 
 async fn what_is_sent_is_received_as_it_was(subject: Subject) {
     let bodies = ["plain", "{\"लाल\":\"साड़ी\"}", "<a>&amp;</a> \"'", " edges ", "line\r\nline\t\u{1}", "aGVsbG8="];

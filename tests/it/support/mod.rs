@@ -1,6 +1,7 @@
 //! What the tests share.
 
 pub mod app;
+pub mod azurite;
 pub mod client;
 pub mod clock;
 pub mod cosmos;
@@ -8,3 +9,4 @@ pub mod faults;
 pub mod process;
 pub mod recordings;
 pub mod redis;
+pub mod wire;

@@ -82,7 +82,7 @@ impl DirectoryBlobs {
         ids: &[String],
         options: PutOptions,
     ) -> PortResult<BlobProperties> {
-        let options = super::checked(name, options)?;
+        let options = rules::checked(name, options)?;
         if ids.len() > MAX_BLOCKS || ids.iter().collect::<BTreeSet<_>>().len() != ids.len() {
             return Err(PortError::invalid(format!("a blob is made of at most {MAX_BLOCKS} blocks, each once")));
         }

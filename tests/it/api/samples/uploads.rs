@@ -4,7 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::Duration;
 use http::Method;
+use pravis::containers::VOICE_UPLOADS;
 use pravis::error::Code;
+use pravis::ports::blobs::{BlobName, PutOptions, whole};
 
 use super::{announce, blobs, hum};
 use crate::support::app::TestApp;
@@ -29,6 +31,23 @@ async fn an_upload_larger_than_agreed_is_refused_and_leaves_nothing() {
     assert_eq!(blobs(&app, &announced.id).await, [""; 0]);
     announced.complete(&person).await.problem(409, Code::Conflict);
     // The right size still goes.
+    announced.put(&app, hum(1.0)).await.expect(201);
+    announced.complete(&person).await.expect(202);
+    assert_eq!(announced.end(&person).await["status"], "completed");
+}
+
+/// Blob Storage takes whatever is sent to a signed address.
+#[tokio::test]
+async fn what_is_larger_than_agreed_all_the_same_is_refused_when_it_is_completed() {
+    let app = TestApp::start().await;
+    let person = app.customer().await;
+    let announced = announce(&person, "audio/wav").await;
+    let (tenant, user) = (&person.principal.tenant, &person.id);
+    let upload = BlobName::new(VOICE_UPLOADS, format!("{tenant}/{user}/{}", announced.id));
+    app.stores.blobs.put(&upload, whole(vec![1; MAX + 1]), PutOptions::default()).await.unwrap();
+    announced.complete(&person).await.problem(413, Code::PayloadTooLarge);
+    assert_eq!(blobs(&app, &announced.id).await, [""; 0]);
+    assert_eq!(person.get(&announced.path()).await.json()["status"], "awaiting-upload");
     announced.put(&app, hum(1.0)).await.expect(201);
     announced.complete(&person).await.expect(202);
     assert_eq!(announced.end(&person).await["status"], "completed");
