@@ -7,7 +7,7 @@ use crate::ports::cache::Cache;
 
 /// The most keys that are noted. Beyond them the shared cache may show what was replaced or deleted while
 /// it was away, until the end of its lifetime.
-const MAX_OWED: usize = 50_000;
+const MAX_OWED: usize = 10_000;
 
 /// The keys under which the shared cache may hold what is out of date, because it was away when they were
 /// set or deleted.
@@ -22,10 +22,8 @@ pub(super) struct Owed {
 impl Owed {
     pub(super) fn note(&self, key: &str) {
         let mut keys = self.keys();
-        if keys.len() < MAX_OWED {
-            keys.insert(key.to_owned());
-        } else if !keys.contains(key) {
-            tracing::warn!("more keys changed than are noted while the shared cache is away");
+        if keys.len() < MAX_OWED && keys.insert(key.to_owned()) && keys.len() == MAX_OWED {
+            tracing::warn!("no more than {MAX_OWED} keys are noted that change while the shared cache is away");
         }
         self.count.store(keys.len(), Ordering::Release);
     }
