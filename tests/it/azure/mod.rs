@@ -1,5 +1,6 @@
 //! What is particular to the adapters of Azure's services, as their emulators and doubles stand in for
 //! them; their ports' contracts are in `conformance`.
 
+mod cosmos;
 pub mod redis;
 mod storage;
