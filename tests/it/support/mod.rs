@@ -5,3 +5,4 @@ pub mod client;
 pub mod clock;
 pub mod process;
 pub mod recordings;
+pub mod sql_server;
