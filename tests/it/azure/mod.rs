@@ -3,4 +3,5 @@
 
 mod cosmos;
 pub mod redis;
+mod sql;
 mod storage;

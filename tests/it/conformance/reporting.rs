@@ -4,6 +4,7 @@
 //! database must be emptied before the suite runs on it. An adapter gives one line,
 //! `reporting_suite!(subject)`, for all cases.
 
+mod azure_sql;
 mod migrations;
 mod selects;
 mod sqlite;

@@ -9,4 +9,5 @@ pub mod faults;
 pub mod process;
 pub mod recordings;
 pub mod redis;
+pub mod sql_server;
 pub mod wire;
