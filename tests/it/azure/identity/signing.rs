@@ -1,0 +1,1 @@
+//! Signing keys that follow a secret of a vault.
