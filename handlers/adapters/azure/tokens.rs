@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
@@ -24,6 +24,8 @@ use crate::ports::PortError;
 const RENEWED_BEFORE: time::Duration = time::Duration::minutes(5);
 /// A token with less time left may expire on its way.
 const USABLE_BEFORE: time::Duration = time::Duration::seconds(30);
+/// Between two renewals of a token that is still good.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(10);
 /// A developer's command line needs seconds, an identity endpoint that starts with the machine too.
 const TIME_LIMIT: Duration = Duration::from_secs(20);
 /// One for each service, and room for some more: what a vault asks for is in its hands.
@@ -46,6 +48,7 @@ struct Tokens {
 struct Held {
     token: Option<AccessToken>,
     flight: Option<Flight>,
+    flown_at: Option<Instant>,
 }
 
 impl SharedTokens {
@@ -93,8 +96,13 @@ impl Tokens {
         // A flight that has landed and is still here has crashed.
         let under_way = held.flight.take().filter(|flight| flight.peek().is_none());
         if let Some(token) = held.token.clone().filter(|_| left.is_some_and(|left| left > USABLE_BEFORE)) {
-            let renewed = left.is_some_and(|left| left <= RENEWED_BEFORE);
-            held.flight = under_way.or_else(|| renewed.then(|| self.clone().fly(scopes)));
+            let due = left.is_some_and(|left| left <= RENEWED_BEFORE)
+                && held.flown_at.is_none_or(|at| at.elapsed() >= RENEWAL_PAUSE);
+            held.flight = under_way;
+            if due && held.flight.is_none() {
+                held.flown_at = Some(Instant::now());
+                held.flight = Some(self.clone().fly(scopes));
+            }
             return Ok(token);
         }
         let flight = under_way.unwrap_or_else(|| self.clone().fly(scopes));

@@ -15,7 +15,7 @@ use crate::error::{Code, Error, FieldError, Result};
 use crate::function::{Access, Function};
 use crate::http::conditional::with_content_etag;
 use crate::http::{Request, Response, json, json_with, no_store};
-use crate::identity::{AccessToken, PasswordRule, RefreshToken, Role};
+use crate::identity::{AccessToken, PasswordRule, RefreshToken, Role, not_ready};
 use crate::ports::secrets::Secret;
 use crate::state::AppState;
 use crate::types::Service;
@@ -162,6 +162,10 @@ impl UserView {
 }
 
 async fn register(state: AppState, request: Request) -> Result<Response> {
+    // An account whose owner is not signed in could not be opened again.
+    if !state.keys.ready() {
+        return Err(not_ready());
+    }
     let asked: RegisterRequest = request.json_of_any_type()?;
     let email = check(&asked)?;
     let tenant = request.caller.tenant().clone();

@@ -2,6 +2,7 @@
 //! them; their ports' contracts are in `conformance`.
 
 mod cosmos;
+mod identity;
 pub mod redis;
 mod sql;
 mod storage;

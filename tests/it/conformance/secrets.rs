@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use pravis::adapters::secrets::settings::SettingsSecrets;
@@ -11,6 +12,9 @@ use pravis::ports::PortErrorKind;
 use pravis::ports::secrets::{Secret, Secrets};
 use tempfile::TempDir;
 use ulid::Ulid;
+
+use crate::support::entra::Entra;
+use crate::support::vault::Vault;
 
 /// What the suite tests: secrets of which one is known.
 pub struct Subject {
@@ -43,6 +47,16 @@ macro_rules! secrets_suite {
 }
 
 secrets_suite!(settings, super::in_settings);
+secrets_suite!(key_vault, super::in_key_vault);
+
+async fn in_key_vault() -> Subject {
+    let entra = Entra::start().await;
+    let vault = Vault::start(&entra).await;
+    let (name, value) = (name(), Secret::new("first \"quoted\" गुप्त\n"));
+    vault.set(&name, value.expose());
+    let secrets = vault.secrets(&entra, Duration::from_secs(300));
+    Subject { secrets: Arc::new(secrets), known: (name, value), _kept: Box::new((entra, vault)) }
+}
 
 async fn in_settings() -> Subject {
     let (place, file) = secrets_file();

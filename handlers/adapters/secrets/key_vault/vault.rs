@@ -51,17 +51,30 @@ impl Vault {
     /// The value of the newest version. A deleted secret is none, and so is one whose newest version is
     /// disabled; expiry is for information only, as Key Vault has it.
     pub async fn get(&self, name: &str) -> PortResult<Option<Secret>> {
-        self.service.call("get", self.version(name, None)).await
+        Ok(self.version(name, None).await?.map(|(_, value)| value))
     }
 
-    /// The newest usable version before the newest one.
+    /// The newest usable version before the one that [`Vault::get`] gives.
     pub async fn replaced(&self, name: &str) -> PortResult<Option<Replaced>> {
+        let Some((present, _)) = self.version(name, None).await? else { return Ok(None) };
+        let versions = self.versions(name).await?;
+        let Some(at) = versions.iter().find(|version| version.id == present).map(|present| present.created) else {
+            return Ok(None);
+        };
+        let usable = versions.into_iter().filter(|version| version.enabled && version.id != present);
+        let before = usable.filter(|version| version.created <= at).max_by_key(|version| version.created);
+        let Some(before) = before else { return Ok(None) };
+        let value = self.version(name, Some(before.id)).await?;
+        Ok(value.map(|(_, value)| Replaced { value, at }))
+    }
+
+    async fn versions(&self, name: &str) -> PortResult<Vec<Version>> {
         let what = format!("key-vault: list versions of {name}");
-        let found = self.service.call("list_versions", async {
-            let versions = self.client.list_secret_properties_versions(name, None);
-            let mut versions = versions.map_err(|error| port_error(&what, &error))?;
+        let listing = self.service.call("list_versions", async {
+            let pages = self.client.list_secret_properties_versions(name, None);
+            let mut pages = pages.map_err(|error| port_error(&what, &error))?;
             let mut found = Vec::new();
-            while let Some(version) = versions.try_next().await.map_err(|error| port_error(&what, &error))? {
+            while let Some(version) = pages.try_next().await.map_err(|error| port_error(&what, &error))? {
                 if found.len() == MAX_VERSIONS {
                     return Err(PortError::invalid(format!("{what}: more than {MAX_VERSIONS} versions")));
                 }
@@ -69,30 +82,29 @@ impl Vault {
             }
             Ok(found)
         });
-        let mut versions = found.await?;
-        versions.sort_by_key(|version| std::cmp::Reverse(version.created));
-        let mut versions = versions.into_iter();
-        let Some(present) = versions.next() else { return Ok(None) };
-        let Some(former) = versions.find(|version| version.enabled) else { return Ok(None) };
-        let value = self.service.call("get", self.version(name, Some(former.id))).await?;
-        Ok(value.map(|value| Replaced { value, at: present.created }))
+        listing.await
     }
 
-    async fn version(&self, name: &str, version: Option<String>) -> PortResult<Option<Secret>> {
+    /// One version, or the newest: its id and its value.
+    async fn version(&self, name: &str, version: Option<String>) -> PortResult<Option<(String, Secret)>> {
         let what = format!("key-vault: get {name}");
         let options = SecretClientGetSecretOptions { secret_version: version, ..Default::default() };
-        let answer = match self.client.get_secret(name, Some(options)).await {
-            Ok(answer) => answer,
-            Err(error) => return refused(&what, name, &error),
-        };
-        let secret = answer.into_model().map_err(|error| port_error(&what, &error))?;
-        if let Some(attributes) = &secret.attributes {
-            tell_of_lifetime(name, attributes);
-        }
-        match secret.value {
-            Some(value) => Ok(Some(Secret::new(value))),
-            None => Err(PortError::unavailable(format!("{what}: the answer holds no value"))),
-        }
+        let reading = self.service.call("get", async {
+            let answer = match self.client.get_secret(name, Some(options)).await {
+                Ok(answer) => answer,
+                Err(error) => return refused(&what, name, &error).map(|()| None),
+            };
+            let secret = answer.into_model().map_err(|error| port_error(&what, &error))?;
+            if let Some(attributes) = &secret.attributes {
+                tell_of_lifetime(name, attributes);
+            }
+            let id = secret.resource_id().ok().and_then(|id| id.version).unwrap_or_default();
+            match secret.value {
+                Some(value) => Ok(Some((id, Secret::new(value)))),
+                None => Err(PortError::unavailable(format!("{what}: the answer holds no value"))),
+            }
+        });
+        reading.await
     }
 }
 
@@ -112,14 +124,14 @@ impl Version {
     }
 }
 
-/// What a secret that is not given means.
-fn refused(what: &str, name: &str, error: &azure_core::Error) -> PortResult<Option<Secret>> {
+/// What a secret that is not given means: there is none, or an error.
+fn refused(what: &str, name: &str, error: &azure_core::Error) -> PortResult<()> {
     let reason = reason(error);
     match (error.http_status().map(u16::from), reason.as_deref()) {
-        (Some(404), Some("SecretNotFound")) => Ok(None),
+        (Some(404), Some("SecretNotFound")) => Ok(()),
         (Some(403), Some("SecretDisabled")) => {
             tracing::warn!(secret = name, "a secret is disabled and counts as none");
-            Ok(None)
+            Ok(())
         }
         // Some gateway's: the vault has a word for what it does not have.
         (Some(404), _) => Err(PortError::unavailable(format!("{what}: HTTP 404"))),

@@ -1,0 +1,84 @@
+//! What is logged while secrets and keys are read, and what is not.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use pravis::identity::{KeyRing, Rotation, fresh_signing_key};
+use pravis::ports::clock::SystemClock;
+use pravis::ports::secrets::Secrets;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::support::entra::{Entra, IDENTITY_HEADER};
+use crate::support::loopback::Fault;
+use crate::support::process::eventually;
+use crate::support::vault::Vault;
+
+/// Everything that is logged on one thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test]
+async fn no_log_of_any_level_shows_a_token_or_a_secret() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(log.clone()).finish();
+    let _here = tracing::subscriber::set_default(subscriber);
+    let entra = Entra::start().await;
+    let vault = Vault::start(&entra).await;
+    let key = fresh_signing_key().unwrap();
+    vault.set("colour", "indigo-of-the-vault");
+    vault.set("jwt-signing-key", "hush-this-is-no-key");
+    let secrets = Arc::new(vault.secrets(&entra, Duration::from_millis(100)));
+    let rotation = Rotation {
+        secret: "jwt-signing-key".into(),
+        issuer: "https://boutique.example".into(),
+        audience: "pravis".into(),
+        overlap: chrono::Duration::minutes(10),
+    };
+    let ring = KeyRing::follow(secrets.clone(), rotation, Arc::new(SystemClock));
+    eventually("the word on the bad key", async || log.text().contains("it is no key").then_some(())).await;
+    vault.set("jwt-signing-key", key.expose());
+    eventually("the keys", async || ring.ready().then_some(())).await;
+    vault.expire("colour");
+    secrets.get("colour").await.unwrap();
+    for fault in [Fault::Status(500, None), Fault::Garbage, Fault::Cut, Fault::Gone, Fault::Status(429, Some(9))] {
+        vault.fail(fault);
+        secrets.refresh().await.unwrap_err();
+    }
+    let text = log.text();
+    for word in ["signing key taken up", "has expired", "secrets not read again"] {
+        assert!(text.contains(word), "{word} is not told");
+    }
+    let issued = entra.tokens.all();
+    assert!(!issued.is_empty());
+    let tokens = issued.iter().map(|(token, _)| token.as_str());
+    for hidden in tokens.chain([key.expose(), "indigo-of-the-vault", "hush", IDENTITY_HEADER]) {
+        assert!(!text.contains(hidden), "{hidden} is told");
+    }
+}
