@@ -47,6 +47,8 @@ enum Command {
     },
     /// Prints the OpenAPI document
     Openapi,
+    /// Makes the databases, containers and tables of the services that are set, and brings them up to date
+    Migrate,
 }
 
 #[derive(Subcommand)]
@@ -83,6 +85,14 @@ pub async fn run(cli: Cli, variables: BTreeMap<String, String>) -> Result<(), Fa
         Some(Command::Serve(args)) => serve(args, variables).await,
         Some(Command::Functions { command }) => files(command, Path::new(".")),
         Some(Command::Stage { dir, services }) => stage(&dir, services, variables),
+        Some(Command::Migrate) => {
+            let settings = Settings::from_variables(&variables)?;
+            let done = app::migrate(&settings).await.map_err(|error| error.chain())?;
+            match done.is_empty() {
+                true => print("Nothing to prepare: everything is embedded.\n"),
+                false => print(&done.iter().map(|line| format!("{line}\n")).collect::<String>()),
+            }
+        }
         Some(Command::Openapi) => {
             let settings = Settings::from_variables(&variables)?;
             let registry = Registry::of(&settings.services)?;

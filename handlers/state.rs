@@ -12,6 +12,7 @@ use crate::ports::cache::{Cache, Invalidations};
 use crate::ports::clock::Clock;
 use crate::ports::documents::DocumentStore;
 use crate::ports::events::EventBus;
+use crate::ports::limits::RateLimits;
 use crate::ports::reporting::ReportingDb;
 use crate::ports::secrets::Secrets;
 use crate::ports::speech::Speech;
@@ -32,6 +33,7 @@ pub struct App {
     pub documents: Arc<dyn DocumentStore>,
     pub blobs: Arc<dyn BlobStore>,
     pub cache: Arc<dyn Cache>,
+    pub limits: Arc<dyn RateLimits>,
     pub invalidations: Arc<dyn Invalidations>,
     pub reporting: Arc<dyn ReportingDb>,
     pub events: Arc<dyn EventBus>,
@@ -39,12 +41,14 @@ pub struct App {
     pub speech: Arc<dyn Speech>,
     pub keys: KeyRing,
     pub passwords: PasswordHasher,
-    pub sessions: LiveSessions,
+    pub sessions: Arc<LiveSessions>,
     pub catalogue: CatalogueIndex,
     /// The OpenAPI document of the functions that this process serves; made when it is first asked for.
     pub openapi: OpenApiDocument,
     /// Bounds the voice jobs that are worked at once, so that decoding never takes all cores.
     pub voice_slots: Arc<tokio::sync::Semaphore>,
+    /// What goes on beside the requests; ends with the application.
+    pub background: tokio::task::JoinSet<()>,
 }
 
 impl AppState {

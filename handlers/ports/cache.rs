@@ -27,6 +27,11 @@ pub trait Cache: Send + Sync {
     /// first increment, which later increments do not prolong, and stays at 2⁶³ − 1 once it is there.
     /// Atomic among all callers. `InvalidRequest` for a key that holds something else.
     async fn increment(&self, key: &str, by: u64, ttl: Duration) -> PortResult<u64>;
+
+    /// Whether the cache that all instances share answers. An error says why this process does without.
+    async fn health(&self) -> PortResult<()> {
+        self.get("health").await.map(drop)
+    }
 }
 
 /// What a subscriber hears.

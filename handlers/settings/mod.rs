@@ -147,6 +147,27 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// The names in the vault of all secrets that settings refer to.
+    pub fn named_secrets(&self) -> impl Iterator<Item = &str> {
+        let ServiceSettings { cosmos, storage, redis, sql, .. } = &self.connections;
+        let login = redis.as_ref().and_then(|redis| match &redis.login {
+            RedisLogin::Password(secret) => Some(secret),
+            RedisLogin::None | RedisLogin::Entra => None,
+        });
+        let given = [
+            cosmos.as_ref().and_then(|cosmos| cosmos.key.as_ref()),
+            storage.as_ref().and_then(|storage| storage.key.as_ref()),
+            login,
+            sql.as_ref().and_then(|sql| sql.password.as_ref()),
+        ];
+        given.into_iter().flatten().chain(self.secrets.values()).filter_map(|secret| match secret {
+            SecretRef::Named(name) => Some(name.as_str()),
+            SecretRef::Given(_) => None,
+        })
+    }
+}
+
 /// Refuses a reference to a secret where no secret is expected, for it would be taken for the value, and
 /// where no vault is set.
 fn check_references(variables: &BTreeMap<String, String>, vault: bool) -> Result<(), SettingError> {

@@ -100,6 +100,13 @@ impl Cache for FallbackCache {
             None => self.local.increment(key, by, ttl).await,
         }
     }
+
+    async fn health(&self) -> PortResult<()> {
+        match self.check().await {
+            Status::Well => Ok(()),
+            Status::Degraded { problem, .. } => Err(PortError::unavailable(problem)),
+        }
+    }
 }
 
 /// Shared limits, or this process's own where those fail.

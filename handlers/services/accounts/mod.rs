@@ -3,10 +3,11 @@
 mod auth;
 mod consents;
 mod model;
-pub mod sessions;
+mod sessions;
 mod store;
 
 pub use model::{Consent, Purpose, User};
+pub use sessions::SessionEnded;
 pub use store::{create_user, user};
 
 use crate::function::Function;

@@ -33,7 +33,7 @@ pub fn functions() -> Vec<Function> {
             .answers::<Alive>(StatusCode::OK, "It does.", json!({ "status": "alive" }))
             .into(),
         Function::http("OpsHealthReady", Service::Ops, Method::GET, "v1/health/ready", ready)
-            .summary("Tells whether requests can be served: documents and blobs answer.")
+            .summary("Tells whether requests can be served: documents and blobs answer, and tokens can be checked.")
             .answers::<Health>(StatusCode::OK, "They do.", example())
             .into(),
     ]
@@ -96,6 +96,7 @@ async fn vital(state: &AppState) -> BTreeMap<&'static str, Component> {
     BTreeMap::from([
         ("documents", probe(State::Unhealthy, documents(state)).await),
         ("blobs", probe(State::Unhealthy, blobs(state)).await),
+        ("signingKeys", probe(State::Unhealthy, signing_keys(state)).await),
     ])
 }
 
@@ -130,6 +131,10 @@ async fn probe(otherwise: State, work: impl Future<Output = PortResult<()>>) -> 
     }
 }
 
+async fn signing_keys(state: &AppState) -> PortResult<()> {
+    if state.keys.ready() { Ok(()) } else { Err(PortError::unavailable("the signing keys have not been read yet")) }
+}
+
 async fn documents(state: &AppState) -> PortResult<()> {
     let partition = PartitionKey::of([state.default_tenant().as_str(), "category"]);
     state.documents.read(&CATALOGUE, &partition, "health").await.map(|_| ())
@@ -140,7 +145,7 @@ async fn blobs(state: &AppState) -> PortResult<()> {
 }
 
 async fn cache(state: &AppState) -> PortResult<()> {
-    state.cache.get("health").await.map(|_| ())
+    state.cache.health().await
 }
 
 async fn reporting(state: &AppState) -> PortResult<()> {

@@ -4,5 +4,5 @@
 mod cosmos;
 mod identity;
 pub mod redis;
-mod sql;
+pub mod sql;
 mod storage;

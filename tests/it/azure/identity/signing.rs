@@ -121,6 +121,9 @@ impl Instance {
             documents: given.documents.clone(),
             blobs: given.blobs.clone(),
             cache: given.cache.clone(),
+            limits: given.limits.clone(),
+            sessions: given.sessions.clone(),
+            background: JoinSet::new(),
             invalidations: given.invalidations.clone(),
             reporting: given.reporting.clone(),
             events: given.events.clone(),
@@ -134,7 +137,7 @@ impl Instance {
         });
         let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let address = listener.address();
-        let mode = Mode::Standalone { blobs: base.stores.blobs.clone() };
+        let mode = Mode::Standalone { blobs: base.stores.embedded.blobs.clone() };
         let server = Arc::new(Server::new(state.clone(), base.registry.clone(), mode).unwrap());
         let mut serving = JoinSet::new();
         serving.spawn(async move { listener.serve(server, std::future::pending()).await });
