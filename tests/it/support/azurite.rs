@@ -67,6 +67,9 @@ impl Azurite {
 
     /// The same, with the blob service at an address where one listened before.
     pub fn listen(login: Login, blobs: SocketAddr) -> Self {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let found = std::env::split_paths(&path).any(|place| place.join("azurite").is_file());
+        assert!(found, "azurite is not on the PATH: install it with `tests/install.sh azurite`");
         let place = tempfile::tempdir().unwrap();
         let mut command = Command::new("sh");
         command.args(["-c", WITH_OWNER, "sh", "azurite", "--inMemoryPersistence", "--disableTelemetry", "--silent"]);
@@ -93,9 +96,7 @@ impl Azurite {
         });
         let mut services = [None, None];
         while services.iter().any(Option::is_none) {
-            let (who, url) = listening.recv_timeout(PATIENCE).unwrap_or_else(|_| {
-                panic!("Azurite does not start. If it is missing: tests/install.sh azurite");
-            });
+            let (who, url) = listening.recv_timeout(PATIENCE).expect("azurite listens in time");
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, url.port().unwrap()));
             match who.trim() {
                 "Azurite Blob service is" => services[0] = Some(address),

@@ -62,7 +62,8 @@ pub(super) async fn page(
     });
     let next = next.transpose().map_err(|error| PortError::corrupt("a mark is not text").with_source(error))?;
     let mut items = found.blob_items.into_iter().map(properties::of_item).collect::<PortResult<Vec<_>>>()?;
-    // The service orders by UTF-16, which differs beyond the Basic Multilingual Plane.
+    // Azurite orders by UTF-16, which differs beyond the Basic Multilingual Plane; the service says
+    // "alphabetical".
     items.sort_unstable_by(|left, right| left.path.cmp(&right.path));
     Ok(Page { items, next })
 }

@@ -152,7 +152,7 @@ fn quoted(etag: &ETag) -> Etag {
 
 #[async_trait]
 impl BlobStore for AzureBlobs {
-    /// A content of up to [`upload::BLOCK`] bytes in one call, a larger one in blocks; over an archived blob
+    /// A content of up to 4 MiB in one call, a larger one in blocks; over an archived blob
     /// a `Conflict`, into a container that was never made a `NotFound`.
     async fn put(&self, name: &BlobName, content: ByteStream, options: PutOptions) -> PortResult<BlobProperties> {
         let options = rules::checked(name, options)?;

@@ -67,10 +67,13 @@ enum Signing {
     Delegation { service: Arc<Service>, keys: Cache<(), Arc<Delegation>> },
 }
 
+/// Gives the query of the URL for a grant; the second argument is whether it is for https alone.
+type Sign = Box<dyn Fn(&Grant<'_>, bool) -> PortResult<String> + Send + Sync>;
+
 /// A user delegation key, within the one thing that is done with it.
 struct Delegation {
     expires_at: DateTime<Utc>,
-    sign: Box<dyn Fn(&Grant<'_>, bool) -> PortResult<String> + Send + Sync>,
+    sign: Sign,
 }
 
 impl Signer {

@@ -185,10 +185,11 @@ fn overtaken(condition: &Condition) -> PortError {
     }
 }
 
-/// A blob that is there where none may be is a `Conflict`, one that is not the one demanded a
-/// `PreconditionFailed`, whichever of both codes the service uses.
+/// A blob that is there where none may be is a `Conflict`, another than the one demanded or none at all a
+/// `PreconditionFailed`, whichever of its codes the service uses.
 fn refused(error: PortError, condition: &Condition) -> PortError {
     match (condition, error.kind()) {
+        (Condition::IfMatch(_), PortErrorKind::NotFound) => PortError::precondition_failed(error.to_string()),
         (Condition::IfAbsent, PortErrorKind::PreconditionFailed) => PortError::conflict(error.to_string()),
         _ => error,
     }

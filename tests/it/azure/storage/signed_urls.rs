@@ -1,16 +1,21 @@
 //! Signed URLs, as browsers and attackers use them, by account key and by user delegation key.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use chrono::TimeDelta;
 use futures_util::future::join_all;
+use pravis::adapters::blobs::AzureBlobs;
 use pravis::ports::blobs::{BlobName, BlobStore, PutOptions, SignedUrl, whole};
+use pravis::ports::clock::Clock;
 use pravis::ports::{PortErrorKind, spent};
 use reqwest::{Method, Response, StatusCode};
 
 use super::{store, unique};
 use crate::support::azurite::{self, Login};
+use crate::support::clock::ManualClock;
 use crate::support::process::eventually;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -193,4 +198,27 @@ async fn a_delegation_key_is_asked_for_once() {
     assert_eq!(first["blobs"].calls, 1);
     let (_, second) = spent::counted(sign()).await;
     assert!(second.is_empty(), "{second:?}");
+}
+
+#[tokio::test]
+async fn a_delegation_key_is_renewed_before_it_ends() {
+    let clock = Arc::new(ManualClock::new());
+    clock.advance(chrono::Utc::now() - clock.now());
+    let account = azurite::shared(Login::Token).await.account();
+    let store = AzureBlobs::new(&account, clock.clone()).unwrap();
+    let name = unique("renewed");
+    let calls = async |valid_for| {
+        let (signed, spent) = spent::counted(store.download_url(&name, valid_for)).await;
+        signed.unwrap();
+        spent.get("blobs").map_or(0, |spent| spent.calls)
+    };
+    assert_eq!(calls(MINUTE).await, 1);
+    clock.advance(TimeDelta::days(5));
+    assert_eq!(calls(MINUTE).await, 0);
+    // No key signs for longer than it lives itself.
+    assert_eq!(calls(Duration::from_secs(6 * 24 * 3600)).await, 1);
+    clock.advance(TimeDelta::days(6) + TimeDelta::hours(21));
+    assert_eq!(calls(MINUTE).await, 0);
+    clock.advance(TimeDelta::hours(1) + TimeDelta::minutes(1));
+    assert_eq!(calls(MINUTE).await, 1, "less than an hour is left");
 }
