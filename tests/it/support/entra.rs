@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use azure_core::http::{AsyncRawResponse, HttpClient, Request, Transport};
+use azure_core::http::{AsyncRawResponse, Context, HttpClient, Request, Transport};
 use bytes::Bytes;
 use http::{Response, StatusCode};
+use pravis::adapters::azure::AzureTransport;
 use serde_json::json;
 use ulid::Ulid;
 
@@ -108,9 +109,9 @@ impl Entra {
     /// A way to the outside on which the metadata service of a virtual machine is this, and services that
     /// show the certificate of these tests are trusted.
     pub fn transport(&self) -> Transport {
-        let root = reqwest::Certificate::from_pem(authority().pem.as_bytes()).unwrap();
-        let client = reqwest::Client::builder().no_proxy().tls_certs_only([root]).build().unwrap();
-        Transport::new(Arc::new(Rerouted { client, metadata: self.plain.address }))
+        let trusting = AzureTransport::trusting(authority().pem.as_bytes()).unwrap();
+        let transport = trusting.client_options().transport.unwrap();
+        Transport::new(Arc::new(Rerouted { transport, metadata: self.plain.address }))
     }
 
     /// Tokens live this long from now on.
@@ -204,7 +205,7 @@ pub fn parameters(text: &[u8]) -> HashMap<String, String> {
 /// Sends what is meant for the metadata service's link-local address to another one.
 #[derive(Debug)]
 struct Rerouted {
-    client: reqwest::Client,
+    transport: Transport,
     metadata: SocketAddr,
 }
 
@@ -217,6 +218,6 @@ impl HttpClient for Rerouted {
             url.set_ip_host(self.metadata.ip()).unwrap();
             url.set_port(Some(self.metadata.port())).unwrap();
         }
-        self.client.execute_request(&request).await
+        self.transport.send(&Context::new(), &mut request).await
     }
 }

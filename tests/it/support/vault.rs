@@ -3,6 +3,7 @@
 //! (<https://learn.microsoft.com/azure/key-vault/general/authentication-requests-and-responses>).
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use ulid::Ulid;
 use url::Url;
 
 use super::entra::{Entra, Tokens, parameters, reply};
-use super::loopback::{Answered, Fault, Loopback};
+use super::loopback::{Answered, Fault, Loopback, authority};
 
 /// What tokens for a vault are for.
 pub const RESOURCE: &str = "https://vault.azure.net";
@@ -66,6 +67,16 @@ impl Vault {
     /// Where it is; by a name that stands in its certificate.
     pub fn url(&self) -> Url {
         Url::parse(&format!("https://localhost:{}", self.server.address.port())).unwrap()
+    }
+
+    /// What a process of its own must be told to use it and to trust it; `place` is for a file.
+    pub fn variables(&self, place: &Path) -> [(String, String); 2] {
+        let roots = place.join("roots.pem");
+        std::fs::write(&roots, &authority().pem).unwrap();
+        [
+            ("KEY_VAULT_URL".into(), self.url().to_string()),
+            ("SSL_CERT_FILE".into(), roots.to_string_lossy().into_owned()),
+        ]
     }
 
     /// Stores a new version.

@@ -259,7 +259,8 @@ async fn tokens_of_unknown_keys_neither_flood_the_vault_nor_hide_a_new_key() {
     });
     honest.unwrap();
     assert!(hostile.into_iter().all(|outcome| outcome.unwrap() == Err(TokenError::Invalid)));
-    let allowed = 2 + started.elapsed().as_secs() as usize / 2;
+    // Besides those of the flood: of the refresher, and for the former key.
+    let allowed = 3 + started.elapsed().as_secs() as usize / 2;
     let reads = place.vault.reads(KEY) - before;
     assert!(reads <= allowed, "{reads} reads where {allowed} are allowed");
 }
@@ -274,7 +275,7 @@ async fn without_the_vault_a_token_of_an_unknown_key_is_not_called_invalid() {
         place.vault.fail(fault);
         let started = Instant::now();
         assert_eq!(ring.authenticate(&unknown, place.clock.now()).await, Err(TokenError::NotReady), "{fault:?}");
-        assert!(started.elapsed() < Duration::from_secs(5), "{fault:?}");
+        assert!(started.elapsed() < Duration::from_secs(8), "{fault:?}");
         ring.authenticate(&known, place.clock.now()).await.unwrap();
     }
     place.vault.fail(None);

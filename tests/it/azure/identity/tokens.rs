@@ -42,6 +42,16 @@ async fn one_request_serves_all_who_want_the_same_token() {
 }
 
 #[tokio::test]
+async fn who_waits_for_a_token_that_cannot_be_had_does_not_ask_anew() {
+    let entra = Entra::start().await;
+    entra.fail(Fault::Status(400, None));
+    let credential = identity(&entra, None);
+    let all = join_all((0..50).map(|_| token(&credential, STORAGE))).await;
+    assert!(all.iter().all(Result::is_err));
+    assert_eq!(entra.requests(), 1);
+}
+
+#[tokio::test]
 async fn a_token_is_renewed_while_the_old_one_serves() {
     let entra = Entra::start().await;
     entra.set_lifetime(Duration::from_secs(120));
@@ -87,7 +97,7 @@ async fn a_token_about_to_expire_is_not_given() {
 #[tokio::test]
 async fn who_gives_up_does_not_break_off_the_request() {
     let entra = Entra::start().await;
-    entra.fail(Fault::Slow(Duration::from_millis(300)));
+    entra.fail(Fault::Slow(Duration::from_secs(1)));
     let credential = identity(&entra, None);
     for _ in 0..3 {
         let given_up = tokio::time::timeout(Duration::from_millis(20), token(&credential, STORAGE)).await;
