@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::task::JoinSet;
 
+use crate::catalogue::CatalogueIndex;
 use crate::identity::LiveSessions;
 use crate::ports::cache::{Heard, Invalidations};
 use crate::ports::documents::DocumentStore;
@@ -42,13 +43,16 @@ pub fn hear(tasks: &mut JoinSet<()>, invalidations: Arc<dyn Invalidations>, sess
 }
 
 /// Fills an empty catalogue with the samples, once its documents can be written.
-pub fn seed(tasks: &mut JoinSet<()>, documents: Arc<dyn DocumentStore>, tenant: TenantId) {
+pub fn seed(tasks: &mut JoinSet<()>, documents: Arc<dyn DocumentStore>, catalogue: CatalogueIndex, tenant: TenantId) {
     tasks.spawn(async move {
         let mut pause = FIRST_PAUSE;
         loop {
             match shop::seed(documents.as_ref(), &tenant).await {
                 Ok(0) => return,
-                Ok(products) => return tracing::info!(products, "sample catalogue written"),
+                Ok(products) => {
+                    catalogue.forget(&tenant).await;
+                    return tracing::info!(products, "sample catalogue written");
+                }
                 Err(error) => tracing::warn!(error = %error.chain(), "sample catalogue not written yet"),
             }
             tokio::time::sleep(pause).await;

@@ -51,6 +51,7 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
     let Parts { stores, cache, limits, invalidations, reporting, secrets, keys, .. } =
         Parts::of(&settings, &clock).await?;
     let sessions = Arc::new(LiveSessions::new(stores.documents.clone(), clock.clone()));
+    let catalogue = CatalogueIndex::new();
     let mut tasks = JoinSet::new();
     background::hear(&mut tasks, invalidations.clone(), sessions.clone());
     match &stores.embedded.documents {
@@ -61,13 +62,16 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
                 tracing::info!(products = count, "sample catalogue written");
             }
         }
-        None => background::seed(&mut tasks, stores.documents.clone(), settings.tenant.clone()),
+        None => {
+            let documents = stores.documents.clone();
+            background::seed(&mut tasks, documents, catalogue.clone(), settings.tenant.clone());
+        }
     }
     let state = AppState::new(App {
         keys,
         passwords: PasswordHasher::new(2),
         sessions,
-        catalogue: CatalogueIndex::new(),
+        catalogue,
         openapi: describe(registry.clone(), settings.public_url.clone()),
         voice_slots: Arc::new(tokio::sync::Semaphore::new(settings.voice_concurrency)),
         documents: stores.documents.clone(),

@@ -25,7 +25,9 @@ pub struct Policy {
     pub body: LocalisedText,
 }
 
-/// The catalogues of the boutiques that this process serves, each as it was when it was last read.
+/// The catalogues of the boutiques that this process serves, each as it was when it was last read;
+/// cheap to clone.
+#[derive(Clone)]
 pub struct CatalogueIndex {
     snapshots: Cache<TenantId, Arc<Snapshot>>,
     /// What was read last, for times when nothing can be read.

@@ -8,6 +8,6 @@ mod ground_rules;
 mod idempotency;
 mod openapi;
 mod oracle;
-mod samples;
+pub mod samples;
 mod sessions;
 mod storefront;

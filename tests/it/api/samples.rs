@@ -28,7 +28,7 @@ fn wav(samples: &[i16], hertz: u32) -> Vec<u8> {
 }
 
 /// Something that can be heard: a hum with syllables.
-pub(in crate::api) fn hum(seconds: f32) -> Vec<u8> {
+pub fn hum(seconds: f32) -> Vec<u8> {
     let hertz = 16_000;
     let samples: Vec<i16> = (0..(seconds * hertz as f32) as usize)
         .map(|number| {

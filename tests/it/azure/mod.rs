@@ -6,3 +6,4 @@ mod identity;
 pub mod redis;
 pub mod sql;
 mod storage;
+mod together;

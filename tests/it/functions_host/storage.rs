@@ -1,6 +1,5 @@
-//! Storage and Cosmos DB in front of the embedded stores: opens the product's own files beside the
-//! handler, fires its functions for what changes there, and delivers again what failed, as the
-//! platform's listeners do.
+//! Storage and Cosmos DB as the platform's listeners see them: looks at the handler's stores beside it, fires
+//! its functions for what changes there, and delivers again what failed.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -18,6 +17,7 @@ use pravis::ports::blobs::{BlobName, BlobStore};
 use pravis::ports::clock::SystemClock;
 use pravis::ports::documents::DocumentStore;
 use pravis::ports::queues::{QueueMessage, Queues};
+use pravis::ports::reporting::ReportingDb;
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -34,23 +34,28 @@ const REDELIVERY_DELAY: Duration = Duration::from_millis(50);
 /// How long a message is hidden while it is worked (the host's lease).
 const VISIBILITY: Duration = Duration::from_secs(600);
 
-/// The embedded stores of a data directory, opened by the product's own adapters.
+/// The stores of a handler, opened by the product's own adapters.
 pub struct Stores {
-    pub documents: SqliteDocuments,
-    pub blobs: DirectoryBlobs,
-    pub queue: LocalQueue,
-    pub reporting: SqliteReporting,
+    pub documents: Arc<dyn DocumentStore>,
+    pub blobs: Arc<dyn BlobStore>,
+    pub queue: Arc<dyn Queues>,
+    pub reporting: Arc<dyn ReportingDb>,
 }
 
 impl Stores {
+    /// The embedded ones of a data directory.
     pub fn open(data: &Path) -> Self {
         let clock = || Arc::new(SystemClock);
+        let documents = SqliteDocuments::open(&data.join("documents.db"), &DOCUMENT_CONTAINERS, clock()).unwrap();
+        // Signs nothing, so any key does.
+        let blobs = DirectoryBlobs::open(&data.join("blobs"), &[7; 32], "http://127.0.0.1:1", clock()).unwrap();
+        let queue = LocalQueue::open(&data.join("queue.db"), clock()).unwrap();
+        let reporting = SqliteReporting::open(&data.join("reporting.db")).unwrap();
         Self {
-            documents: SqliteDocuments::open(&data.join("documents.db"), &DOCUMENT_CONTAINERS, clock()).unwrap(),
-            // Signs nothing, so any key does.
-            blobs: DirectoryBlobs::open(&data.join("blobs"), &[7; 32], "http://127.0.0.1:1", clock()).unwrap(),
-            queue: LocalQueue::open(&data.join("queue.db"), clock()).unwrap(),
-            reporting: SqliteReporting::open(&data.join("reporting.db")).unwrap(),
+            documents: Arc::new(documents),
+            blobs: Arc::new(blobs),
+            queue: Arc::new(queue),
+            reporting: Arc::new(reporting),
         }
     }
 

@@ -107,8 +107,13 @@ pub struct Standalone {
 impl Standalone {
     /// Starts it on a free port over `data`, and waits until it says where it listens.
     pub async fn start(data: &Path) -> Self {
+        Self::start_with(data, &BTreeMap::new()).await
+    }
+
+    /// The same with variables set.
+    pub async fn start_with(data: &Path, variables: &BTreeMap<String, String>) -> Self {
         let arguments = ["serve", "--listen", "127.0.0.1:0", "--data-dir", "."];
-        let mut process = Process::spawn(command(&arguments, &BTreeMap::new(), data)).unwrap();
+        let mut process = Process::spawn(command(&arguments, variables, data)).unwrap();
         let address = eventually("the address that the program listens on", async || {
             assert_eq!(process.exited(), None, "{:#?}", process.output());
             process.output().iter().find_map(|line| line.split_once(" on http://")?.1.parse().ok())

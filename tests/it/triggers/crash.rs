@@ -1,6 +1,5 @@
 //! SIGKILL without warning, then the same deliveries again: the end is the same.
 
-use pravis::ports::queues::Queues;
 use serde_json::{Value, json};
 
 use super::stories::{Customer, SPEECH, Story};

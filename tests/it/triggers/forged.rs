@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pravis::ports::blobs::{BlobStore, PutOptions, whole};
+use pravis::ports::blobs::{PutOptions, whole};
 use serde_json::{Value, json};
 
 use super::stories::{Customer, SPEECH, Story, event, ticket_blob};

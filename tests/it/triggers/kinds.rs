@@ -2,11 +2,11 @@
 //! up or kept as the platform does.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use http::{Method, StatusCode};
 use pravis::containers::VOICE_JOBS;
-use pravis::ports::blobs::{BlobName, BlobStore, PutOptions, whole};
-use pravis::ports::queues::Queues;
+use pravis::ports::blobs::{BlobName, PutOptions, whole};
 use serde_json::{Value, json};
 
 use super::stories::{SPEECH, Story, event, ticket_blob};
@@ -215,8 +215,10 @@ async fn a_blob_that_nobody_works_is_set_aside_and_its_sample_is_not_lost() {
     let id = story.submit(&customer, SPEECH).await;
     story.host.kill().await;
     let listeners = story.host.listen(&story.stores, &story.progress);
-    let poison =
-        eventually("the poison message", async || story.stores.queue.list(POISON_BLOBS, 10).await.unwrap().pop()).await;
+    let poison = eventually("the poison message", async || {
+        story.stores.queue.receive(POISON_BLOBS, 1, Duration::from_secs(60)).await.unwrap().pop()
+    })
+    .await;
     let poison: Value = serde_json::from_str(&poison.body).unwrap();
     assert_eq!(poison["FunctionId"], "Host.Functions.VoiceJobsRun");
     assert_eq!(poison["BlobName"], ticket_blob(&id).path);

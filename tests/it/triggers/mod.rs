@@ -7,5 +7,5 @@ mod forged;
 mod kinds;
 mod outside;
 mod routes;
-mod stories;
+pub mod stories;
 mod voice;

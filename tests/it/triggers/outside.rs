@@ -3,7 +3,7 @@
 
 use http::{HeaderValue, Method, StatusCode};
 use pravis::host::invoke::invoked;
-use pravis::ports::blobs::{BlobStore, PutOptions, whole};
+use pravis::ports::blobs::{PutOptions, whole};
 use pravis::registry::Registry;
 use pravis::types::Service;
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode};
 use pravis::containers::{CUSTOMERS, VOICE_JOBS, VOICE_RESULTS, VOICE_UPLOADS, customer};
-use pravis::ports::blobs::{BlobName, BlobStore, PutOptions, whole};
-use pravis::ports::documents::{DocumentStore, Query, Scope};
-use pravis::ports::reporting::{Cell, Projection, ReportingDb, Select};
+use pravis::ports::blobs::{BlobName, PutOptions, whole};
+use pravis::ports::documents::{Query, Scope};
+use pravis::ports::reporting::{Cell, Projection, Select};
 use pravis::services::analytics;
 use pravis::types::TenantId;
 use serde_json::{Value, json};
@@ -39,6 +39,13 @@ impl Story {
         let host = setup.setting("PRAVIS_RECOGNISER", recogniser.command()).start().await;
         let stores = Arc::new(Stores::open(host.data()));
         Self { host, stores, progress: Arc::default(), recogniser }
+    }
+
+    /// The same over other stores than the embedded ones.
+    pub async fn over(setup: Setup, stores: Stores) -> Self {
+        let recogniser = Recogniser::new();
+        let host = setup.setting("PRAVIS_RECOGNISER", recogniser.command()).start().await;
+        Self { host, stores: Arc::new(stores), progress: Arc::default(), recogniser }
     }
 
     /// A request from outside in JSON.

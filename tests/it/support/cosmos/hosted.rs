@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::net::TcpListener as StdListener;
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -41,6 +41,7 @@ pub enum Answers {
 pub struct Hosted {
     pub emulator: Emulator,
     pub endpoint: Url,
+    address: SocketAddr,
     answers: watch::Sender<Answers>,
     keys: Arc<Mutex<Vec<String>>>,
     thread: Option<JoinHandle<()>>,
@@ -49,9 +50,19 @@ pub struct Hosted {
 impl Hosted {
     /// Serves an account with the database and these containers, each of so many physical partitions.
     pub fn start(containers: &[&Container], partitions: u32) -> Self {
+        Self::known_as(None, containers, partitions)
+    }
+
+    /// The same without a database, for clients that reach it at another address.
+    pub fn behind(address: SocketAddr) -> Self {
+        Self::known_as(Some(address), &[], 0)
+    }
+
+    fn known_as(address: Option<SocketAddr>, containers: &[&Container], partitions: u32) -> Self {
         let listener = StdListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
-        let endpoint = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+        let here = listener.local_addr().unwrap();
+        let endpoint = Url::parse(&format!("http://{}/", address.unwrap_or(here))).unwrap();
         let emulator = Emulator::new(Plan { endpoint: Some(endpoint.clone()), ..Plan::default() });
         if !containers.is_empty() {
             emulator.create(containers, partitions);
@@ -67,7 +78,12 @@ impl Hosted {
         // Its own runtime: the emulator has work in the background, which is to outlive a caller's.
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let thread = std::thread::spawn(move || runtime.block_on(service.run(listener)));
-        Self { emulator, endpoint, answers, keys, thread: Some(thread) }
+        Self { emulator, endpoint, address: here, answers, keys, thread: Some(thread) }
+    }
+
+    /// Where it listens itself.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// What the program's environment says about the service.
