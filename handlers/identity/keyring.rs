@@ -75,7 +75,7 @@ struct Former {
     until: DateTime<Utc>,
 }
 
-/// Counts of how often the secret was read.
+/// Counts of how often the store was asked anew; what it was last known to hold does not count.
 #[derive(Clone, Copy, Default)]
 struct Readings {
     begun: u64,
@@ -90,8 +90,8 @@ impl KeyRing {
         Self { keys: Arc::new(Keys::new(ring, false)), _follower: JoinSet::new() }
     }
 
-    /// Keys that are read in the background and follow their secret. Runs within a Tokio runtime, and
-    /// returns at once: see [`KeyRing::ready`].
+    /// Keys that are read in the background and follow their secret; see [`KeyRing::ready`]. To be called
+    /// within a Tokio runtime.
     pub fn follow(secrets: Arc<dyn Secrets>, rotation: Rotation, clock: Arc<dyn Clock>) -> Self {
         let keys = Arc::new(Keys::new(Ring::default(), true));
         let follower = Follower { keys: keys.clone(), secrets, rotation, clock, seen: None };
@@ -240,12 +240,7 @@ impl Follower {
         let (mut anew, mut earliest, mut pause) = (false, Instant::now(), FIRST_PAUSE);
         loop {
             changes.mark_unchanged();
-            self.keys.readings.send_modify(|readings| readings.begun += 1);
-            let good = self.read(anew).await;
-            self.keys.readings.send_modify(|readings| {
-                readings.ended = readings.begun;
-                readings.last_failed = !good;
-            });
+            let good = if anew { self.read_anew().await } else { self.read(false).await };
             let delay = if good { PERIOD } else { pause };
             pause = if good { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
             anew = tokio::select! {
@@ -258,6 +253,17 @@ impl Follower {
                 earliest = Instant::now() + UNKNOWN_KEY_PAUSE;
             }
         }
+    }
+
+    /// Reads the secret for those who wait in [`Keys::read_again`].
+    async fn read_anew(&mut self) -> bool {
+        self.keys.readings.send_modify(|readings| readings.begun += 1);
+        let good = self.read(true).await;
+        self.keys.readings.send_modify(|readings| {
+            readings.ended = readings.begun;
+            readings.last_failed = !good;
+        });
+        good
     }
 
     /// Reads the secret once; tells whether the keys are those of the secret now.
