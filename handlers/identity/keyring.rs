@@ -33,6 +33,8 @@ const PERIOD: Duration = Duration::from_secs(60);
 /// After a failure; doubled up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// Attempts to learn of the former key after a start; the store may not let it be read at all.
+const MAX_RECALLS: u32 = 10;
 /// What those are told who come before the keys.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
@@ -75,7 +77,7 @@ struct Former {
     until: DateTime<Utc>,
 }
 
-/// Counts of how often the secret was read.
+/// Counts of how often the store was asked anew; what it was last known to hold does not count.
 #[derive(Clone, Copy, Default)]
 struct Readings {
     begun: u64,
@@ -90,11 +92,11 @@ impl KeyRing {
         Self { keys: Arc::new(Keys::new(ring, false)), _follower: JoinSet::new() }
     }
 
-    /// Keys that are read in the background and follow their secret. Runs within a Tokio runtime, and
-    /// returns at once: see [`KeyRing::ready`].
+    /// Keys that are read in the background and follow their secret; see [`KeyRing::ready`]. To be called
+    /// within a Tokio runtime.
     pub fn follow(secrets: Arc<dyn Secrets>, rotation: Rotation, clock: Arc<dyn Clock>) -> Self {
         let keys = Arc::new(Keys::new(Ring::default(), true));
-        let follower = Follower { keys: keys.clone(), secrets, rotation, clock, seen: None };
+        let follower = Follower { keys: keys.clone(), secrets, rotation, clock, seen: None, recalls: MAX_RECALLS };
         let mut tasks = JoinSet::new();
         tasks.spawn(follower.run());
         Self { keys, _follower: tasks }
@@ -232,6 +234,8 @@ struct Follower {
     clock: Arc<dyn Clock>,
     /// What was last read, be it a key or not.
     seen: Option<Secret>,
+    /// Attempts left to learn of the key that was replaced before the start.
+    recalls: u32,
 }
 
 impl Follower {
@@ -240,12 +244,7 @@ impl Follower {
         let (mut anew, mut earliest, mut pause) = (false, Instant::now(), FIRST_PAUSE);
         loop {
             changes.mark_unchanged();
-            self.keys.readings.send_modify(|readings| readings.begun += 1);
-            let good = self.read(anew).await;
-            self.keys.readings.send_modify(|readings| {
-                readings.ended = readings.begun;
-                readings.last_failed = !good;
-            });
+            let good = if anew { self.read_anew().await } else { self.read(false).await };
             let delay = if good { PERIOD } else { pause };
             pause = if good { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
             anew = tokio::select! {
@@ -260,17 +259,23 @@ impl Follower {
         }
     }
 
-    /// Reads the secret once; tells whether the keys are those of the secret now.
+    /// Reads the secret for those who wait in [`Keys::read_again`].
+    async fn read_anew(&mut self) -> bool {
+        self.keys.readings.send_modify(|readings| readings.begun += 1);
+        let good = self.read(true).await;
+        self.keys.readings.send_modify(|readings| {
+            readings.ended = readings.begun;
+            readings.last_failed = !good;
+        });
+        good
+    }
+
+    /// Reads the secret once; tells whether the keys are all that it gives.
     async fn read(&mut self, anew: bool) -> bool {
         let name = self.rotation.secret.clone();
         let read = if anew { self.secrets.fresh(&name).await } else { self.secrets.get(&name).await };
         match self.take(read) {
-            Ok(first) => {
-                if first {
-                    self.recall(&name).await;
-                }
-                true
-            }
+            Ok(()) => self.recall(&name).await,
             Err(problem) => {
                 tracing::error!(secret = name, problem, "signing keys not read; the last good ones stay");
                 false
@@ -278,12 +283,12 @@ impl Follower {
         }
     }
 
-    /// Takes up what was read; tells whether these are the first keys.
-    fn take(&mut self, read: PortResult<Option<Secret>>) -> Result<bool, String> {
+    /// Takes up what was read.
+    fn take(&mut self, read: PortResult<Option<Secret>>) -> Result<(), String> {
         let secret = read.map_err(|error| error.to_string())?.ok_or("there is no such secret")?;
         let ring = self.keys.ring();
         if self.seen.as_ref() == Some(&secret) {
-            return if ring.current.is_some() { Ok(false) } else { Err("it is no key".into()) };
+            return if ring.current.is_some() { Ok(()) } else { Err("it is no key".into()) };
         }
         let keys = self.parse(&secret);
         self.seen = Some(secret);
@@ -291,25 +296,32 @@ impl Follower {
         let keys = keys.map_err(|_| "it is no key")?;
         tracing::info!(kid = keys.kid(), "signing key taken up");
         self.keys.replace(ring.rotated(keys, self.rotation.overlap, self.clock.now()));
-        Ok(ring.current.is_none())
+        Ok(())
     }
 
-    /// After a start: the key whose tokens are still about.
-    async fn recall(&self, name: &str) {
+    /// After a start: takes up the key whose tokens are still about. Tells whether there is nothing more to
+    /// learn.
+    async fn recall(&mut self, name: &str) -> bool {
+        if self.recalls == 0 {
+            return true;
+        }
+        self.recalls -= 1;
         let former = match self.secrets.replaced(name).await {
             Ok(former) => former,
             Err(error) => {
-                tracing::warn!(%error, "the former signing key cannot be read; its tokens are refused");
-                return;
+                tracing::warn!(%error, attempts_left = self.recalls, "the former signing key cannot be read");
+                return self.recalls == 0;
             }
         };
-        let Some(former) = former else { return };
-        let until = former.at + verified_for(self.rotation.overlap);
-        if until > self.clock.now()
+        self.recalls = 0;
+        if let Some(former) = former
+            && let until = former.at + verified_for(self.rotation.overlap)
+            && until > self.clock.now()
             && let Ok(keys) = self.parse(&former.value)
         {
             self.keys.replace(self.keys.ring().with_former(keys, until));
         }
+        true
     }
 
     fn parse(&self, secret: &Secret) -> Result<SigningKeys> {

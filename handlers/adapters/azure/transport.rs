@@ -67,8 +67,8 @@ impl AzureTransport {
         Ok(Self(Transport::new(Arc::new(client))))
     }
 
-    /// Options for a client of the Azure SDK: this transport, and at most [`RETRIES`] retries within about
-    /// two seconds. A service that asks for a longer pause than [`LONGEST_WAIT`] is not asked again.
+    /// Options for a client of the Azure SDK: this transport, and at most two retries within about two
+    /// seconds. A service that asks for a pause of more than a second is not asked again.
     pub fn client_options(&self) -> ClientOptions {
         ClientOptions {
             transport: Some(self.0.clone()),

@@ -36,6 +36,7 @@ struct Shared {
     secrets: Mutex<BTreeMap<String, Vec<Version>>>,
     reads: Mutex<BTreeMap<String, usize>>,
     forbidden: Mutex<bool>,
+    listing_forbidden: Mutex<bool>,
     refused: Mutex<Vec<String>>,
 }
 
@@ -57,6 +58,7 @@ impl Vault {
             secrets: Mutex::default(),
             reads: Mutex::default(),
             forbidden: Mutex::default(),
+            listing_forbidden: Mutex::default(),
             refused: Mutex::default(),
         });
         let answering = shared.clone();
@@ -112,6 +114,11 @@ impl Vault {
     /// Takes the identity's role away, or gives it back.
     pub fn forbid(&self, forbidden: bool) {
         *self.shared.forbidden.lock().unwrap() = forbidden;
+    }
+
+    /// Takes the right to list versions away, or gives it back.
+    pub fn forbid_listing(&self, forbidden: bool) {
+        *self.shared.listing_forbidden.lock().unwrap() = forbidden;
     }
 
     /// Asks for tokens for something else.
@@ -174,6 +181,9 @@ impl Shared {
         let path: Vec<&str> = request.uri().path().split('/').filter(|part| !part.is_empty()).collect();
         match path[..] {
             ["secrets", name] => self.newest(request, name),
+            ["secrets", _, "versions"] if *self.listing_forbidden.lock().unwrap() => {
+                refusal(StatusCode::FORBIDDEN, "Forbidden", Some("ForbiddenByRbac"))
+            }
             ["secrets", name, "versions"] => self.versions(request, name),
             ["secrets", name, version] => self.version(request, name, version),
             _ => refusal(StatusCode::NOT_FOUND, "NotFound", None),

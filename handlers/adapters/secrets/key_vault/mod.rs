@@ -96,8 +96,8 @@ impl KeyVaultSecrets {
         Ok(Self { given, known: Arc::new(known), refresher: OnceLock::new() })
     }
 
-    /// Reads secrets in the background, until each has been read once and then with all others. Runs
-    /// within a Tokio runtime.
+    /// Reads secrets in the background, until each has been read once and then with all others. To be
+    /// called within a Tokio runtime.
     pub fn preload<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
         for name in names {
             if let Ok(Wanted::Kept(name)) = self.resolve(name) {

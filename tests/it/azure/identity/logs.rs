@@ -1,5 +1,6 @@
 //! What is logged while secrets and keys are read, and what is not.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -7,15 +8,16 @@ use std::time::Duration;
 use pravis::identity::{KeyRing, Rotation, fresh_signing_key};
 use pravis::ports::clock::SystemClock;
 use pravis::ports::secrets::Secrets;
+use tokio::process::Command;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::support::entra::{Entra, IDENTITY_HEADER};
 use crate::support::loopback::Fault;
-use crate::support::process::eventually;
+use crate::support::process::{PATIENCE, eventually, in_surroundings};
 use crate::support::vault::Vault;
 
-/// Everything that is logged on one thread.
+/// Everything that is logged.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -46,9 +48,21 @@ impl<'a> MakeWriter<'a> for Log {
 
 #[tokio::test]
 async fn no_log_of_any_level_shows_a_token_or_a_secret() {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["azure::identity::logs::everything_is_logged", "--exact", "--ignored", "--nocapture"]);
+    let place = tempfile::tempdir().unwrap();
+    in_surroundings(&mut command, &BTreeMap::new(), place.path());
+    let output = tokio::time::timeout(PATIENCE, command.output()).await.expect("it ends in time").unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[tokio::test]
+#[ignore = "the other test runs it, in a process of its own, of which the log is"]
+async fn everything_is_logged() {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(log.clone()).finish();
-    let _here = tracing::subscriber::set_default(subscriber);
+    tracing::subscriber::set_global_default(subscriber).unwrap();
     let entra = Entra::start().await;
     let vault = Vault::start(&entra).await;
     let key = fresh_signing_key().unwrap();

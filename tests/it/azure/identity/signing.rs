@@ -324,3 +324,18 @@ async fn a_start_after_a_change_knows_the_former_key_while_its_tokens_live() {
     assert_eq!(ring.authenticate(&late, place.clock.now()).await, Err(TokenError::Invalid));
     assert_eq!(kids(&ring, &place.clock), [current.kid()]);
 }
+
+#[tokio::test]
+async fn while_the_former_key_cannot_be_read_its_tokens_are_not_called_invalid() {
+    let place = Place::new().await;
+    let (former, _secrets) = place.ready_ring().await;
+    let token = place.sign(&former.current().unwrap());
+    place.clock.advance(chrono::Duration::minutes(1));
+    place.rotate();
+    place.vault.forbid_listing(true);
+    let (ring, _secrets) = place.ready_ring().await;
+    assert_eq!(ring.authenticate(&token, place.clock.now()).await, Err(TokenError::NotReady));
+    ring.authenticate(&place.sign(&ring.current().unwrap()), place.clock.now()).await.unwrap();
+    place.vault.forbid_listing(false);
+    eventually("the former key", async || ring.authenticate(&token, place.clock.now()).await.ok()).await;
+}
