@@ -246,6 +246,10 @@ async fn everything_is_away_for_a_minute_and_comes_back() {
     })
     .await;
     for (service, before) in all.iter().zip(before.values()) {
-        assert!(service.connections() <= before + CONNECTIONS, "{} connections, {before} before", service.connections());
+        assert!(
+            service.connections() <= before + CONNECTIONS,
+            "{} connections, {before} before",
+            service.connections()
+        );
     }
 }
