@@ -13,7 +13,7 @@ use crate::app::{self, Application};
 use crate::host::local::LocalHost;
 use crate::registry::{self, FileProblem, Registry};
 use crate::server::{Listener, Mode, Server};
-use crate::settings::Settings;
+use crate::settings::{SettingError, Settings};
 use crate::types::Service;
 
 /// Where the Functions host tells its port.
@@ -72,6 +72,15 @@ struct ServeArgs {
     services: Option<String>,
 }
 
+/// A failure of the application as an operator needs it: a wrong setting stands for itself.
+fn told(error: crate::error::Error) -> Failure {
+    let setting = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<SettingError>());
+    match setting {
+        Some(setting) => setting.clone().into(),
+        None => error.chain().into(),
+    }
+}
+
 /// Why a command failed, to be printed.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -87,7 +96,7 @@ pub async fn run(cli: Cli, variables: BTreeMap<String, String>) -> Result<(), Fa
         Some(Command::Stage { dir, services }) => stage(&dir, services, variables),
         Some(Command::Migrate) => {
             let settings = Settings::from_variables(&variables)?;
-            let done = app::migrate(&settings).await.map_err(|error| error.chain())?;
+            let done = app::migrate(&settings).await.map_err(told)?;
             match done.is_empty() {
                 true => print("Nothing to prepare: everything is embedded.\n"),
                 false => print(&done.iter().map(|line| format!("{line}\n")).collect::<String>()),
@@ -122,7 +131,7 @@ async fn serve(args: ServeArgs, mut variables: BTreeMap<String, String>) -> Resu
         variables.entry("PRAVIS_PUBLIC_URL".into()).or_insert_with(|| format!("http://{}", listener.address()));
     }
     let settings = Settings::from_variables(&variables)?;
-    let Application { state, registry, stores } = app::build(settings).await.map_err(|error| error.chain())?;
+    let Application { state, registry, stores } = app::build(settings).await.map_err(told)?;
     if let Some(port) = host_port {
         let server = Server::new(state, registry, Mode::FunctionsHost { port })?;
         // The platform ends the process without a word; there is no signal to wait for.

@@ -4,42 +4,44 @@
 //!
 //! A point read of 1 KB costs 1, a write of 1 KB about 5.8
 //! (<https://learn.microsoft.com/azure/cosmos-db/request-units>); a first sending under an
-//! `Idempotency-Key` adds two writes. A request over its budget is logged and counted.
+//! `Idempotency-Key` adds two writes. A worked sample holds its waveform, some 8 KB. What clears a history
+//! costs about 20 for each exchange: its budget is that of 20 exchanges and a recording or two. A request
+//! over its budget is logged and counted.
 
 /// The budgets, by name.
 const REQUEST_UNITS: [(&str, f64); 33] = [
     ("AccountsAuthLogin", 15.0),
     ("AccountsAuthLoginJson", 15.0),
-    ("AccountsAuthLogout", 25.0),
+    ("AccountsAuthLogout", 10.0),
     ("AccountsAuthMe", 1.0),
     ("AccountsAuthRefresh", 20.0),
-    ("AccountsAuthRegister", 40.0),
-    ("AccountsConsentsCreate", 40.0),
+    ("AccountsAuthRegister", 25.0),
+    ("AccountsConsentsCreate", 30.0),
     ("AccountsConsentsList", 1.0),
     ("AccountsJwks", 0.0),
-    ("AccountsSessionsDelete", 25.0),
-    ("AccountsSessionsList", 5.0),
+    ("AccountsSessionsDelete", 10.0),
+    ("AccountsSessionsList", 3.0),
     ("ShopProductsCategories", 0.0),
     ("ShopProductsFeatured", 0.0),
     ("ShopProductsList", 0.0),
     ("ShopProductsRelated", 0.0),
     ("ShopProductsSearch", 0.0),
     ("ShopProductsView", 1.0),
-    ("VoiceCommand", 20.0),
-    ("VoiceHistoryClear", 60.0),
-    ("VoiceHistoryClearOld", 60.0),
+    ("VoiceCommand", 10.0),
+    ("VoiceHistoryClear", 500.0),
+    ("VoiceHistoryClearOld", 500.0),
     ("VoiceHistoryDelete", 20.0),
-    ("VoiceHistoryList", 5.0),
-    ("VoiceProcessCommand", 20.0),
-    ("VoiceSamplesComplete", 15.0),
-    ("VoiceSamplesCreate", 30.0),
-    ("VoiceSamplesDelete", 20.0),
-    ("VoiceSamplesGet", 1.0),
-    ("VoiceSamplesList", 5.0),
-    ("VoiceSamplesWaveform", 1.0),
+    ("VoiceHistoryList", 3.0),
+    ("VoiceProcessCommand", 10.0),
+    ("VoiceSamplesComplete", 25.0),
+    ("VoiceSamplesCreate", 50.0),
+    ("VoiceSamplesDelete", 100.0),
+    ("VoiceSamplesGet", 10.0),
+    ("VoiceSamplesList", 3.0),
+    ("VoiceSamplesWaveform", 10.0),
     ("VoiceSpeechCreate", 0.0),
     ("VoiceSpeechGet", 0.0),
-    ("VoiceTranscribe", 30.0),
+    ("VoiceTranscribe", 50.0),
     ("VoiceVoicesList", 0.0),
 ];
 

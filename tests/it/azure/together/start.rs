@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use pravis::error::Code;
 
 use super::Services;
@@ -16,7 +18,7 @@ const MARKER: &str = "c2VjcmV0LW1hcmtlcg";
 
 /// Settings with one thing wrong each, and the setting that has to be named.
 fn wrong() -> Vec<(&'static str, Vec<(&'static str, String)>)> {
-    let key = "QUJD".repeat(22).chars().take(86).collect::<String>() + "==";
+    let key = STANDARD.encode([7; 64]);
     let cosmos = ("COSMOS_ENDPOINT", "https://boutique.documents.example/".to_owned());
     vec![
         ("COSMOS_KEY", vec![cosmos.clone(), ("COSMOS_KEY", MARKER.into())]),
@@ -33,7 +35,7 @@ fn wrong() -> Vec<(&'static str, Vec<(&'static str, String)>)> {
         ),
         ("REDIS_URL", vec![("REDIS_URL", format!("http://:{MARKER}@cache.example:6380"))]),
         ("REDIS_USER", vec![("REDIS_URL", "rediss://cache.example:10000".into()), ("REDIS_AUTH", "entra".into())]),
-        ("SQL_URL", vec![("SQL_URL", format!("Server=tcp:sql.example,1433;Database=pravis;Pasword={MARKER}"))]),
+        ("SQL_URL", vec![("SQL_URL", format!("Server=tcp:sql.example,1433;Database=pravis;Encrypt={MARKER}"))]),
         ("SQL_URL", vec![("SQL_URL", MARKER.into())]),
         (
             "SQL_READ_URL",

@@ -37,6 +37,14 @@ pub enum Answers {
     Never,
 }
 
+/// A request for documents that the service got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    pub container: String,
+    /// The partition key as it was sent; `None` for a request that may go to all partitions.
+    pub partition: Option<String>,
+}
+
 /// A running service; it ends when dropped.
 pub struct Hosted {
     pub emulator: Emulator,
@@ -44,6 +52,7 @@ pub struct Hosted {
     address: SocketAddr,
     answers: watch::Sender<Answers>,
     keys: Arc<Mutex<Vec<String>>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -69,7 +78,9 @@ impl Hosted {
         }
         let (answers, seen) = watch::channel(Answers::Always);
         let keys = Arc::new(Mutex::new(vec![KEY.to_owned()]));
+        let asked = Arc::default();
         let service = Service {
+            asked: Arc::clone(&asked),
             client: Arc::clone(&emulator.client),
             endpoint: endpoint.clone(),
             keys: Arc::clone(&keys),
@@ -78,7 +89,7 @@ impl Hosted {
         // Its own runtime: the emulator has work in the background, which is to outlive a caller's.
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let thread = std::thread::spawn(move || runtime.block_on(service.run(listener)));
-        Self { emulator, endpoint, address: here, answers, keys, thread: Some(thread) }
+        Self { emulator, endpoint, address: here, answers, keys, asked, thread: Some(thread) }
     }
 
     /// Where it listens itself.
@@ -95,6 +106,11 @@ impl Hosted {
 
     pub fn settings(&self) -> CosmosSettings {
         CosmosSettings { regions: Vec::new(), ..self.emulator.settings() }
+    }
+
+    /// The requests for documents since this was last asked.
+    pub fn asked(&self) -> Vec<Asked> {
+        std::mem::take(&mut self.asked.lock().unwrap())
     }
 
     pub fn answer(&self, answers: Answers) {
@@ -119,6 +135,7 @@ impl Drop for Hosted {
 
 #[derive(Clone)]
 struct Service {
+    asked: Arc<Mutex<Vec<Asked>>>,
     client: Arc<InMemoryEmulatorHttpClient>,
     endpoint: Url,
     keys: Arc<Mutex<Vec<String>>>,
@@ -161,6 +178,16 @@ impl Service {
         let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
         if !self.is_signed(&head.method, head.uri.path(), &head.headers) {
             return Ok(problem(StatusCode::UNAUTHORIZED, "Unauthorized"));
+        }
+        if let Some((_, rest)) = head.uri.path().split_once("/colls/")
+            && let Some((container, "docs")) =
+                rest.split_once('/').map(|(container, rest)| (container, rest.split('/').next().unwrap_or_default()))
+        {
+            let partition = head.headers.get("x-ms-documentdb-partitionkey");
+            self.asked.lock().unwrap().push(Asked {
+                container: container.to_owned(),
+                partition: partition.map(|key| String::from_utf8_lossy(key.as_bytes()).into_owned()),
+            });
         }
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
         let url = self.endpoint.join(target).unwrap();
