@@ -11,6 +11,7 @@ use crate::containers::{CUSTOMERS, customer};
 use crate::error::Result;
 use crate::ports::clock::Clock;
 use crate::ports::documents::DocumentStore;
+use crate::ports::spent;
 use crate::types::SessionId;
 
 /// How long it is believed that a session lasts: what another instance ended is noticed within this time
@@ -48,7 +49,9 @@ impl LiveSessions {
             return Ok(live);
         }
         let partition = customer(&principal.tenant, principal.user.as_str());
-        let found = self.documents.read(&CUSTOMERS, &partition, principal.session.as_str()).await?;
+        // It serves all requests of a minute, so none of them is charged.
+        let read = self.documents.read(&CUSTOMERS, &partition, principal.session.as_str());
+        let found = spent::counted(read).await.0?;
         let session = found.map(|document| document.read::<Session>()).transpose()?;
         let live = session.is_some_and(|session| session.is_live(self.clock.now()));
         self.known.insert(principal.session.clone(), live).await;

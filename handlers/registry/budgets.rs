@@ -1,5 +1,5 @@
 //! What a shopper's request may cost at most in request units of Cosmos DB, by function, once the
-//! catalogue is in memory. Each stays within one partition of `customers`; sign-in and registration also
+//! catalogue is in memory and the caller's session has been looked at. Each stays within one partition of `customers`; sign-in and registration also
 //! read the claim on the address.
 //!
 //! A point read of 1 KB costs 1, a write of 1 KB about 5.8

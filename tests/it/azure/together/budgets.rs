@@ -99,8 +99,6 @@ impl Walk<'_> {
         let refresh = json!({ "refresh_token": signed_in["refresh_token"] });
         let signed_in = self.send("AccountsAuthRefresh", Method::POST, "auth/refresh", refresh).await;
         self.token = Some(signed_in["access_token"].as_str().unwrap().to_owned());
-        // The first request of a session reads it; that it is open is remembered for a minute.
-        self.call(Method::GET, "auth/me", "application/json", Vec::new()).await;
         self.send("AccountsAuthMe", Method::GET, "auth/me", Value::Null).await;
         let consent = json!({ "purpose": "voiceStorage", "granted": true, "version": "1.0" });
         self.send("AccountsConsentsCreate", Method::POST, "users/me/consents", consent).await;
