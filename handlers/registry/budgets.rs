@@ -9,16 +9,22 @@
 //! over its budget is logged and counted.
 
 /// The budgets, by name.
-const REQUEST_UNITS: [(&str, f64); 33] = [
+const REQUEST_UNITS: [(&str, f64); 39] = [
     ("AccountsAuthLogin", 15.0),
     ("AccountsAuthLoginJson", 15.0),
     ("AccountsAuthLogout", 10.0),
     ("AccountsAuthMe", 1.0),
+    ("AccountsAuthPassword", 30.0),
+    ("AccountsAuthProfile", 15.0),
     ("AccountsAuthRefresh", 20.0),
     ("AccountsAuthRegister", 25.0),
+    ("AccountsAuthReset", 30.0),
+    ("AccountsAuthResetRequest", 20.0),
     ("AccountsConsentsCreate", 30.0),
     ("AccountsConsentsList", 1.0),
     ("AccountsJwks", 0.0),
+    ("AccountsPreferencesGet", 1.0),
+    ("AccountsPreferencesPatch", 15.0),
     ("AccountsSessionsDelete", 10.0),
     ("AccountsSessionsList", 3.0),
     ("ShopProductsCategories", 0.0),

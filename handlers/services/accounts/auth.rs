@@ -24,7 +24,7 @@ use crate::types::UserId;
 /// Failed sign-ins to one account from one network within [`THROTTLE_WINDOW`].
 const MAX_FAILURES: u64 = 10;
 const THROTTLE_WINDOW: Duration = Duration::from_secs(15 * 60);
-const MAX_NAME_CHARS: usize = 100;
+pub(super) const MAX_NAME_CHARS: usize = 100;
 
 /// This resource's rows of the registry.
 pub fn functions() -> Vec<Function> {
@@ -203,11 +203,36 @@ fn check(asked: &RegisterRequest) -> Result<Email> {
         refuse("password", format!("expected {min} to {max} characters"));
     }
     for (field, name) in [("firstName", &asked.first_name), ("lastName", &asked.last_name)] {
-        if name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
+        if !is_name(name) {
             refuse(field, format!("expected at most {MAX_NAME_CHARS} characters, none of control"));
         }
     }
     if problems.is_empty() { email } else { Err(Error::fields(problems)) }
+}
+
+/// Whether a text may be a person's name.
+pub(super) fn is_name(text: &str) -> bool {
+    text.chars().count() <= MAX_NAME_CHARS && !text.chars().any(char::is_control)
+}
+
+/// Counts an attempt at a password, and refuses those beyond [`MAX_FAILURES`].
+pub(super) async fn count_attempt(state: &AppState, throttle: &str) -> Result<()> {
+    let failures = state.cache.increment(throttle, 1, THROTTLE_WINDOW).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "sign-ins are not counted");
+        0
+    });
+    if failures > MAX_FAILURES {
+        return Err(Error::new(Code::TooManyRequests, "Too many failed sign-ins; please wait.")
+            .with_retry_after(THROTTLE_WINDOW));
+    }
+    Ok(())
+}
+
+/// The password was right.
+pub(super) async fn forget_attempts(state: &AppState, throttle: &str) {
+    if let Err(error) = state.cache.delete(throttle).await {
+        tracing::warn!(%error, "count of failed sign-ins not cleared");
+    }
 }
 
 async fn login(state: AppState, request: Request) -> Result<Response> {
@@ -221,14 +246,7 @@ async fn login(state: AppState, request: Request) -> Result<Response> {
     // An address that no account can have takes the same way and time as an unknown one.
     let email = Email::parse(&address).ok();
     let throttle = throttle_key(&tenant, &address, request.client.address);
-    let failures = state.cache.increment(&throttle, 1, THROTTLE_WINDOW).await.unwrap_or_else(|error| {
-        tracing::warn!(%error, "sign-ins are not counted");
-        0
-    });
-    if failures > MAX_FAILURES {
-        return Err(Error::new(Code::TooManyRequests, "Too many failed sign-ins; please wait.")
-            .with_retry_after(THROTTLE_WINDOW));
-    }
+    count_attempt(&state, &throttle).await?;
     let user = match &email {
         Some(email) => store::user_by_email(&state, &tenant, email).await?,
         None => None,
@@ -238,14 +256,12 @@ async fn login(state: AppState, request: Request) -> Result<Response> {
     let stored = user.as_ref().map(|user| user.password_hash.clone());
     let matches = state.passwords.verify(Secret::new(password), stored).await?;
     let user = user.filter(|user| matches && user.active).ok_or_else(wrong)?;
-    if let Err(error) = state.cache.delete(&throttle).await {
-        tracing::warn!(%error, "count of failed sign-ins not cleared");
-    }
+    forget_attempts(&state, &throttle).await;
     Ok(no_store(json(&sessions::begin(&state, &tenant, &user, sessions::device(&request)).await?)?))
 }
 
 /// Counted by account and by network, so that a stranger elsewhere cannot lock a customer out.
-fn throttle_key(tenant: &crate::types::TenantId, address: &str, client: Option<IpAddr>) -> String {
+pub(super) fn throttle_key(tenant: &crate::types::TenantId, address: &str, client: Option<IpAddr>) -> String {
     use aws_lc_rs::digest::{SHA256, digest};
     use base64::Engine;
     let network = match client {

@@ -8,7 +8,7 @@ use ulid::Ulid;
 use utoipa::ToSchema;
 
 use super::model::{Consent, Purpose};
-use super::store::user_document;
+use super::store::{closed, user_document};
 use crate::containers::{CUSTOMERS, customer};
 use crate::error::{Code, Error, Result};
 use crate::function::{Access, Function};
@@ -122,8 +122,4 @@ fn view(user: &super::User) -> ConsentList {
         })
         .collect();
     ConsentList { consents }
-}
-
-fn closed() -> Error {
-    Error::new(Code::InvalidToken, "This account is closed.")
 }

@@ -3,6 +3,8 @@
 mod auth;
 mod consents;
 mod model;
+mod passwords;
+mod profile;
 mod sessions;
 mod store;
 
@@ -14,5 +16,8 @@ use crate::function::Function;
 
 /// This service's rows of the registry.
 pub fn functions() -> Vec<Function> {
-    [auth::functions(), sessions::functions(), consents::functions()].into_iter().flatten().collect()
+    [auth::functions(), sessions::functions(), profile::functions(), passwords::functions(), consents::functions()]
+        .into_iter()
+        .flatten()
+        .collect()
 }

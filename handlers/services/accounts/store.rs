@@ -15,6 +15,8 @@ use crate::types::{EventId, TenantId, UserId};
 
 /// A claim whose account was not written within this time belongs to a process that died.
 const UNFINISHED: Duration = Duration::minutes(1);
+/// How often a change is put upon what others wrote meanwhile.
+const TURNS: usize = 5;
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -64,6 +66,37 @@ pub async fn create_user(state: &AppState, tenant: &TenantId, user: &User) -> Re
     let partition = customer(tenant, user.id.as_str());
     state.documents.batch(&CUSTOMERS, &partition, operations).await.map_err(|error| Error::from(error.error))?;
     Ok(())
+}
+
+/// Changes a user as it is now, whoever else changes it; gives it as it is then.
+///
+/// # Errors
+/// [`closed`] when there is no such account; `Unavailable` when others change it again and again.
+pub(super) async fn change_user(
+    state: &AppState,
+    tenant: &TenantId,
+    id: &UserId,
+    change: impl Fn(&mut User),
+) -> Result<User> {
+    for _ in 0..TURNS {
+        let (mut user, document) = user_document(state, tenant, id).await?.ok_or_else(closed)?;
+        change(&mut user);
+        let now = state.clock.now();
+        let event = outbox::put(EventId::generate(), "account.changed", tenant, id.as_str(), now, json!({}))?;
+        let written = NewDocument::new(id.as_str(), &user)?;
+        let operations = vec![Operation::Replace(written, Condition::IfMatch(document.etag)), event];
+        match state.documents.batch(&CUSTOMERS, &customer(tenant, id.as_str()), operations).await {
+            Ok(_) => return Ok(user),
+            Err(error) if error.error.kind() == PortErrorKind::PreconditionFailed => {}
+            Err(error) => return Err(error.error.into()),
+        }
+    }
+    Err(Error::new(Code::Unavailable, "The account changes too often at this moment; please try again."))
+}
+
+/// What is told to a token whose account is no more.
+pub(super) fn closed() -> Error {
+    Error::new(Code::InvalidToken, "This account is closed.")
 }
 
 async fn claim(state: &AppState, tenant: &TenantId, email: &Email, user_id: &UserId) -> Result<()> {

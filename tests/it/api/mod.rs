@@ -8,6 +8,8 @@ mod ground_rules;
 mod idempotency;
 mod openapi;
 mod oracle;
+mod passwords;
+mod profile;
 pub mod samples;
 mod sessions;
 mod storefront;
