@@ -81,3 +81,37 @@ fn last_cause(error: &azure_core::Error) -> String {
         _ => "no cause told".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_caller_can_do_follows_from_status_and_code() {
+        let cases = [
+            (404, "BlobNotFound", PortErrorKind::NotFound),
+            (409, "BlobAlreadyExists", PortErrorKind::Conflict),
+            (409, "ContainerBeingDeleted", PortErrorKind::Unavailable),
+            (412, "ConditionNotMet", PortErrorKind::PreconditionFailed),
+            (413, "RequestBodyTooLarge", PortErrorKind::TooLarge),
+            (416, "InvalidRange", PortErrorKind::InvalidRequest),
+            (429, "TooManyRequests", PortErrorKind::Throttled),
+            (503, "ServerBusy", PortErrorKind::Throttled),
+            (500, "OperationTimedOut", PortErrorKind::TimedOut),
+            (500, "InternalError", PortErrorKind::Unavailable),
+            (403, "AuthenticationFailed", PortErrorKind::Unavailable),
+        ];
+        for (status, code, kind) in cases {
+            assert_eq!(kind_of(StatusCode::from(status), code), kind, "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_not_told() {
+        let cause = std::io::Error::other("Connection refused");
+        let error = azure_core::Error::with_error(ErrorKind::Connection, cause, "GET http://host/box?sig=secret");
+        let told = explained("blobs get", &error);
+        assert_eq!(told.to_string(), "blobs get: no connection: Connection refused");
+        assert!(!format!("{told:?}").contains("secret"));
+    }
+}
