@@ -86,7 +86,8 @@ impl Parts {
         let (blobs, queues) = match &connections.storage {
             Some(storage) => {
                 let account =
-                    StorageAccount::new(storage, source(&storage.key), azure.credential()?).map_err(Error::internal)?;
+                    StorageAccount::new(storage, source(&storage.key), azure.credential()?, azure.transport()?)
+                        .map_err(Error::internal)?;
                 let blobs = Arc::new(AzureBlobs::new(&account, clock.clone()).map_err(Error::internal)?);
                 let queues = Arc::new(StorageQueues::new(&account).map_err(Error::internal)?);
                 (services.blobs.insert(blobs).clone() as _, queues as _)

@@ -60,6 +60,7 @@ const ALLOWED: [(&str, &[&str]); 22] = [
     (
         "app",
         &[
+            "types",
             "error",
             "ports",
             "identity",
@@ -75,7 +76,7 @@ const ALLOWED: [(&str, &[&str]); 22] = [
             "telemetry",
         ],
     ),
-    ("cli", &["types", "settings", "registry", "host", "server", "app"]),
+    ("cli", &["types", "error", "settings", "registry", "host", "server", "app"]),
     ("lib", &[]),
 ];
 

@@ -5,23 +5,19 @@ pub mod failure;
 mod key;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use azure_core::credentials::TokenCredential;
-use azure_core::http::{ClientOptions, ExponentialRetryOptions, RetryOptions, Transport};
+use azure_core::http::{ClientOptions, ExponentialRetryOptions, RetryOptions};
 use azure_storage_blob::{BlobServiceClient, BlobServiceClientOptions};
 use azure_storage_queue::{QueueServiceClient, QueueServiceClientOptions};
 use url::Url;
 
 pub use self::key::AccountKey;
 use self::key::SharedKey;
+use crate::adapters::azure::AzureTransport;
 use crate::ports::secrets::SecretSource;
 use crate::settings::SettingError;
 use crate::settings::StorageSettings;
-
-/// How long a connection may take to be made, and how long an unused one is kept.
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-const IDLE_CONNECTION: Duration = Duration::from_secs(60);
 
 /// How long a call goes on with retries; the [`super::dependency::Dependency`] around it has the last word.
 const MAX_RETRIES: u32 = 3;
@@ -43,7 +39,7 @@ pub struct StorageAccount {
     pub(super) blob_endpoint: Url,
     pub(super) queue_endpoint: Url,
     pub(super) access: Access,
-    transport: Transport,
+    transport: AzureTransport,
 }
 
 impl StorageAccount {
@@ -55,6 +51,7 @@ impl StorageAccount {
         settings: &StorageSettings,
         key: Option<SecretSource>,
         credential: Arc<dyn TokenCredential>,
+        transport: &AzureTransport,
     ) -> Result<Self, SettingError> {
         let access = match key {
             Some(key) => Access::Key(Arc::new(AccountKey::new(settings.account.clone(), key))),
@@ -67,22 +64,13 @@ impl StorageAccount {
                 return Err(SettingError::new(name, "expected an https address where no STORAGE_KEY is set"));
             }
         }
-        let client = http_client(|builder| builder)
-            .map_err(|_| SettingError::new("BLOB_SERVICE_URI", "the certificates of this machine cannot be read"))?;
         Ok(Self {
             name: settings.account.clone(),
             blob_endpoint: without_trailing_slash(&settings.blob_endpoint),
             queue_endpoint: without_trailing_slash(&settings.queue_endpoint),
             access,
-            transport: Transport::new(Arc::new(client)),
+            transport: transport.clone(),
         })
-    }
-
-    /// The same account, reached by another HTTP client, such as one with another root of trust; see
-    /// [`http_client`].
-    pub fn over(mut self, client: reqwest::Client) -> Self {
-        self.transport = Transport::new(Arc::new(client));
-        self
     }
 
     /// The blob service; `retry` is whether a call whose outcome is unknown is repeated.
@@ -108,7 +96,7 @@ impl StorageAccount {
             }),
             false => RetryOptions::none(),
         };
-        let mut options = ClientOptions { retry, transport: Some(self.transport.clone()), ..Default::default() };
+        let mut options = ClientOptions { retry, ..self.transport.client_options() };
         match &self.access {
             Access::Key(key) => {
                 options.per_try_policies.push(Arc::new(SharedKey::new(key.clone())));
@@ -117,25 +105,6 @@ impl StorageAccount {
             Access::Token(credential) => (Some(credential.clone()), options),
         }
     }
-}
-
-/// An HTTP client for the services, as `with` changes it. Content comes as it is stored: nothing is
-/// decompressed and no redirect followed.
-///
-/// # Errors
-/// When TLS cannot be set up.
-pub fn http_client(
-    with: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
-) -> reqwest::Result<reqwest::Client> {
-    let builder = reqwest::Client::builder()
-        .connect_timeout(CONNECT_LIMIT)
-        .pool_idle_timeout(IDLE_CONNECTION)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_gzip()
-        .no_deflate()
-        .no_brotli()
-        .no_zstd();
-    with(builder).build()
 }
 
 fn without_trailing_slash(endpoint: &Url) -> Url {

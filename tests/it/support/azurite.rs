@@ -13,8 +13,9 @@ use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions}
 use azure_core::time::OffsetDateTime;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use pravis::adapters::azure::AzureTransport;
 use pravis::adapters::secrets::SettingsSecrets;
-use pravis::adapters::storage_account::{StorageAccount, http_client};
+use pravis::adapters::storage_account::StorageAccount;
 use pravis::ports::secrets::{Secret, SecretRef, SecretSource};
 use pravis::settings::StorageSettings;
 use serde_json::json;
@@ -144,8 +145,11 @@ impl Azurite {
         let settings = self.settings(blobs, queues);
         let secrets = Arc::new(SettingsSecrets::new(Default::default(), None));
         let key = settings.key.clone().map(|key| SecretSource::new(key, secrets));
-        let account = StorageAccount::new(&settings, key, Arc::new(UnsignedToken)).unwrap();
-        account.over(http_client(|builder| self.trusting(builder)).unwrap())
+        let transport = match &self.certificate {
+            Some(pem) => AzureTransport::trusting(pem.as_bytes()).unwrap(),
+            None => AzureTransport::new().unwrap(),
+        };
+        StorageAccount::new(&settings, key, Arc::new(UnsignedToken), &transport).unwrap()
     }
 
     /// A browser's, or any other client's, way to it.

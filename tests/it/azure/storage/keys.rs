@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use pravis::adapters::azure::AzureTransport;
 use pravis::adapters::blobs::AzureBlobs;
 use pravis::adapters::storage_account::StorageAccount;
 use pravis::ports::blobs::{BlobStore, PutOptions, whole};
@@ -35,7 +36,8 @@ async fn with_key_from(vault: Arc<Replaced>) -> AzureBlobs {
     store(Login::Key).await;
     let settings = azurite::shared(Login::Key).await.account_settings();
     let key = SecretSource::new(SecretRef::Named("storage-key".to_owned()), vault);
-    let account = StorageAccount::new(&settings, Some(key), Arc::new(UnsignedToken)).unwrap();
+    let account =
+        StorageAccount::new(&settings, Some(key), Arc::new(UnsignedToken), &AzureTransport::new().unwrap()).unwrap();
     AzureBlobs::new(&account, Arc::new(SystemClock)).unwrap()
 }
 
@@ -63,6 +65,7 @@ async fn a_wrong_key_is_an_outage_and_not_told() {
 #[tokio::test]
 async fn tokens_are_never_sent_in_the_clear() {
     let settings = azurite::shared(Login::Key).await.account_settings();
-    let refused = StorageAccount::new(&settings, None, Arc::new(UnsignedToken)).err().unwrap();
+    let refused =
+        StorageAccount::new(&settings, None, Arc::new(UnsignedToken), &AzureTransport::new().unwrap()).err().unwrap();
     assert!(refused.to_string().contains("BLOB_SERVICE_URI"), "{refused}");
 }

@@ -4,11 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
+use pravis::containers::{CUSTOMERS, customer};
+use pravis::identity::{Principal, Role, Session, SigningKeys};
+use pravis::ports::documents::{Filter, NewDocument, Query, Scope};
 use pravis::registry::Registry;
-use pravis::types::Service;
+use pravis::types::{Service, TenantId, UserId};
 use serde_json::{Value, json};
 
-use super::Services;
+use super::{ISSUER, Services};
 use crate::functions_host::FunctionsHost;
 use crate::support::app::PASSWORD;
 use crate::support::process::{Answer, eventually, request, sized};
@@ -101,12 +104,20 @@ impl Walk<'_> {
         self.token = Some(signed_in["access_token"].as_str().unwrap().to_owned());
         self.send("AccountsAuthMe", Method::GET, "auth/me", Value::Null).await;
         let consent = json!({ "purpose": "voiceStorage", "granted": true, "version": "1.0" });
+        self.send("AccountsAuthProfile", Method::PUT, "auth/profile", json!({ "lastName": "Rao" })).await;
+        let preferences = json!({ "voice-volume": 0.5 });
+        self.send("AccountsPreferencesPatch", Method::PATCH, "users/me/preferences", preferences).await;
+        self.send("AccountsPreferencesGet", Method::GET, "users/me/preferences", Value::Null).await;
+        let forgotten = json!({ "email": "lakshmi@example.in" });
+        self.send("AccountsAuthResetRequest", Method::POST, "auth/password-reset-request", forgotten).await;
         self.send("AccountsConsentsCreate", Method::POST, "users/me/consents", consent).await;
         self.send("AccountsConsentsList", Method::GET, "users/me/consents", Value::Null).await;
         let sessions = self.send("AccountsSessionsList", Method::GET, "auth/sessions", Value::Null).await;
         let other = sessions["items"].as_array().unwrap().iter().find(|session| session["current"] == false).unwrap();
         let path = format!("auth/sessions/{}", other["id"].as_str().unwrap());
         self.send("AccountsSessionsDelete", Method::DELETE, &path, Value::Null).await;
+        let changed = json!({ "currentPassword": PASSWORD, "newPassword": "pochampally-7" });
+        self.send("AccountsAuthPassword", Method::PUT, "auth/password", changed).await;
     }
 
     async fn samples(&mut self) {
@@ -155,6 +166,27 @@ impl Walk<'_> {
     }
 }
 
+/// The token that was handed to the mailer.
+async fn mailed(story: &Story) -> Value {
+    let query = Query { filters: vec![Filter::Equal("kind", "outbox".into())], limit: 1000, ..Query::default() };
+    let found = story.stores.documents.query(&CUSTOMERS, Scope::Container, query).await.unwrap();
+    let events = found.items.iter().map(|document| document.read::<Value>().unwrap()["event"].clone());
+    let mut resets = events.filter(|event| event["type"] == "account.passwordResetRequested");
+    resets.next().unwrap()["data"]["token"].clone()
+}
+
+/// An access token of a member of the staff.
+async fn staff(services: &Services, story: &Story) -> String {
+    let tenant = TenantId::pravis();
+    let user = UserId::generate();
+    let (session, _) = Session::begin(&tenant, &user, "test", chrono::Utc::now()).unwrap();
+    let document = NewDocument::new(session.id.as_str(), &session).unwrap();
+    story.stores.documents.create(&CUSTOMERS, &customer(&tenant, user.as_str()), document).await.unwrap();
+    let keys = SigningKeys::from_secret(&services.signing_key, ISSUER, "pravis-boutique-api").unwrap();
+    let principal = Principal { user, tenant, role: Role::Staff, session: session.id };
+    keys.sign(&principal, "free", chrono::Utc::now()).unwrap().token
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_request_of_a_shopper_stays_in_its_partition_and_its_budget() {
     let services = Services::prepared().await;
@@ -174,6 +206,9 @@ async fn every_request_of_a_shopper_stays_in_its_partition_and_its_budget() {
     walk.samples().await;
     walk.talk().await;
     walk.send("AccountsAuthLogout", Method::POST, "auth/logout", Value::Null).await;
+    walk.token = None;
+    let reset = json!({ "token": mailed(&story).await, "newPassword": "kanjivaram-9" });
+    walk.send("AccountsAuthReset", Method::POST, "auth/password-reset", reset).await;
 
     let registry = Registry::of(&Service::ALL).unwrap();
     let mut beyond = Vec::new();
@@ -187,6 +222,16 @@ async fn every_request_of_a_shopper_stays_in_its_partition_and_its_budget() {
         assert!(seen.partitions <= 1, "{} asks {} partitions of customers", function.name, seen.partitions);
     }
     assert!(beyond.is_empty(), "{beyond:#?}");
+    let metrics = story.call(Some(&staff(&services, &story).await), Method::GET, "/api/v1/metrics", Value::Null).await;
+    let text = String::from_utf8_lossy(&metrics.body);
+    for named in [
+        "http_server_request_duration_seconds_count{faas_name=\"ShopProductsList\"",
+        "azure_cosmosdb_client_operation_request_charge",
+        "pravis_dependency_duration_seconds_bucket{",
+        "service=\"redis\"",
+    ] {
+        assert!(text.contains(named), "{named} is not in {text}");
+    }
     // The program tells of each that is dearer than it may be; none was.
     assert!(!story.host.output().await.iter().any(|line| line.contains("cost more than its function may")));
 }

@@ -19,7 +19,7 @@ use pravis::adapters::secrets::SettingsSecrets;
 use pravis::containers::DOCUMENT_CONTAINERS;
 use pravis::identity::fresh_signing_key;
 use pravis::ports::clock::SystemClock;
-use pravis::ports::secrets::SecretSource;
+use pravis::ports::secrets::{Secret, SecretSource};
 use serde_json::json;
 use tempfile::TempDir;
 use ulid::Ulid;
@@ -36,6 +36,9 @@ use crate::support::process::{self, Standalone, eventually};
 use crate::support::redis::Server as Redis;
 use crate::support::sql_server::SqlServer;
 use crate::support::vault::Vault;
+
+/// Who issues the program's access tokens.
+pub const ISSUER: &str = "https://boutique.example";
 
 /// The program on its own, and a stranger's way to it.
 pub struct Program {
@@ -71,6 +74,7 @@ pub struct Services {
     pub to_queues: FaultyService,
     pub to_redis: FaultyService,
     pub to_sql: FaultyService,
+    pub signing_key: Secret,
     place: TempDir,
 }
 
@@ -98,13 +102,28 @@ impl Services {
         let to_sql = FaultyService::in_front_of(SocketAddr::from(([127, 0, 0, 1], sql.port()))).await;
         let entra = Entra::start().await;
         let vault = Vault::start(&entra).await;
-        vault.set("jwt-signing-key", fresh_signing_key().unwrap().expose());
+        let signing_key = fresh_signing_key().unwrap();
+        vault.set("jwt-signing-key", signing_key.expose());
         vault.set("cosmos-key", crate::support::cosmos::KEY);
         let azurite = azurite.await.unwrap();
         let to_blobs = FaultyService::in_front_of(azurite.blobs()).await;
         let to_queues = FaultyService::in_front_of(azurite.queues()).await;
         let place = tempfile::tempdir().unwrap();
-        Self { cosmos, azurite, redis, sql, entra, vault, to_cosmos, to_blobs, to_queues, to_redis, to_sql, place }
+        Self {
+            cosmos,
+            azurite,
+            redis,
+            sql,
+            entra,
+            vault,
+            to_cosmos,
+            to_blobs,
+            to_queues,
+            to_redis,
+            to_sql,
+            signing_key,
+            place,
+        }
     }
 
     /// What a deployment says of them.
@@ -124,6 +143,7 @@ impl Services {
             ("AzureWebJobsStorage", storage),
             ("REDIS_URL", format!("redis://{}", self.to_redis.address())),
             ("SQL_URL", sql),
+            ("PRAVIS_TOKEN_ISSUER", ISSUER.to_owned()),
             ("AZURE_CREDENTIAL", "managed-identity".to_owned()),
             ("KEY_VAULT_REFRESH_SECONDS", "1".to_owned()),
             ("RUST_LOG", "info".to_owned()),
