@@ -15,7 +15,7 @@ use super::errors::{failed, is_of_the_container, is_unauthorised};
 use super::options;
 use crate::ports::documents::Container;
 use crate::ports::secrets::{Secret, SecretSource};
-use crate::ports::{PortError, PortResult};
+use crate::ports::{PortError, PortErrorKind, PortResult};
 
 /// An account and what opens it.
 pub(super) struct Account {
@@ -61,17 +61,18 @@ impl Account {
         F: Future<Output = Result<T, CosmosError>>,
     {
         let connection = self.current();
-        let error = match self.container(&connection, container).await? {
+        let (error, told) = match self.container(&connection, container).await? {
             Ok(client) => match work(client).await {
                 Ok(done) => return Ok(done),
-                Err(error) => error,
+                Err(error) => (failed(operation, &error), error),
             },
-            Err(error) => error,
+            Err(error) => (not_opened(container, &error), error),
         };
-        if !self.renew(&connection, &error).await? {
-            return Err(failed(operation, &error));
+        if !self.renew(&connection, &told).await? {
+            return Err(error);
         }
-        let client = self.container(&self.current(), container).await?.map_err(|error| failed(operation, &error))?;
+        let client =
+            self.container(&self.current(), container).await?.map_err(|error| not_opened(container, &error))?;
         work(client).await.map_err(|error| failed(operation, &error))
     }
 
@@ -175,6 +176,17 @@ impl Account {
 enum OpenError {
     Key(PortError),
     Client(CosmosError),
+}
+
+/// A container that is not there is no document that is not there: it has yet to be made.
+fn not_opened(container: &Container, error: &CosmosError) -> PortError {
+    let name = container.name;
+    match failed("open container", error) {
+        missing if missing.kind() == PortErrorKind::NotFound => {
+            PortError::unavailable(format!("there is no container {name}: `handler migrate` makes it"))
+        }
+        failure => failure,
+    }
 }
 
 fn unknown(container: &Container) -> PortError {
