@@ -4,5 +4,5 @@ mod blobs;
 mod cache;
 mod documents;
 mod events;
-mod reporting;
+pub mod reporting;
 mod secrets;
