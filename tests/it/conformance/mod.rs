@@ -6,5 +6,5 @@ mod documents;
 mod events;
 mod limits;
 mod queues;
-mod reporting;
+pub mod reporting;
 mod secrets;

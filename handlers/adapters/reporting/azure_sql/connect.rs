@@ -56,15 +56,15 @@ impl Connector {
         let mut config = self.target.config.clone();
         config.authentication(self.authentication().await?);
         for _ in 0..REDIRECTIONS {
-            match connect(&config).await {
+            match Client::connect(config.clone(), reach(&config).await?).await {
                 Err(Error::Routing { host, port }) => {
                     config.host(host);
                     config.port(port);
                 }
-                outcome => return outcome.map_err(Failure::from),
+                outcome => return Ok(outcome?),
             }
         }
-        connect(&config).await.map_err(Failure::from)
+        Ok(Client::connect(config.clone(), reach(&config).await?).await?)
     }
 
     /// Read anew for each connection, so that a password or token that was replaced is in use at once.
@@ -88,8 +88,18 @@ impl Connector {
     }
 }
 
-async fn connect(config: &Config) -> Result<Session, Error> {
-    let stream = TcpStream::connect(config.get_addr()).await?;
-    stream.set_nodelay(true)?;
-    Client::connect(config.clone(), stream.compat_write()).await
+/// Opens the stream to the server.
+async fn reach(config: &Config) -> Result<Compat<TcpStream>, Failure> {
+    let opened = async {
+        let stream = TcpStream::connect(config.get_addr()).await?;
+        stream.set_nodelay(true)?;
+        Ok::<_, std::io::Error>(stream)
+    };
+    match opened.await {
+        Ok(stream) => Ok(stream.compat_write()),
+        Err(error) => {
+            let error = PortError::unavailable(format!("the database server cannot be reached: {error}"));
+            Err(Failure { error, transient: true })
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Numbers are from <https://learn.microsoft.com/azure/azure-sql/database/troubleshoot-common-errors-issues>
 //! (transient faults, resource governance) and from the drivers' own list of what to repeat,
-//! <https://learn.microsoft.com/sql/connect/ado-net/configurable-retry-logic-sqlclient-introduction>.
+//! <https://learn.microsoft.com/dotnet/api/microsoft.data.sqlclient.sqlconfigurableretryfactory>.
 
 use std::time::Duration;
 

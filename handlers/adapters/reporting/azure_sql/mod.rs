@@ -47,6 +47,8 @@ pub struct SqlLimits {
     pub connect: Duration,
     /// Waiting for a connection that others use.
     pub wait: Duration,
+    /// After this long without use a connection is tried before it is used: it may have died with a failover.
+    pub trust: Duration,
     /// Connections of each pool, unless its connection string has `Max Pool Size`.
     pub connections: u32,
     /// About how long the first attempt is thought over; later ones four times as long each.
@@ -61,6 +63,7 @@ impl Default for SqlLimits {
             migration: Duration::from_secs(300),
             connect: Duration::from_secs(10),
             wait: Duration::from_secs(5),
+            trust: Duration::from_secs(5),
             connections: 10,
             pause: Duration::from_millis(200),
         }
@@ -98,7 +101,7 @@ impl AzureSql {
         let pool = |name, target: Target, read_only| {
             let connections = target.connections.unwrap_or(limits.connections).max(1);
             let connector = Connector::new(target, read_only, credential.clone(), limits.connect);
-            Pool::new(name, connector, connections, limits.wait)
+            Pool::new(name, connector, connections, &limits)
         };
         Ok(Self {
             writes: pool("sql.write", write, false),

@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 
 use bb8::{ManageConnection, PooledConnection, QueueStrategy};
 
+use super::SqlLimits;
 use super::connect::{Connector, Session};
 use super::failure::Failure;
 use super::metrics::{Counted, PoolMetrics};
 use super::statements;
 use crate::ports::{PortError, PortErrorKind};
 
-/// After this long without use a connection is tried before it is used: it may have died with a failover.
-const TRUSTED_FOR: Duration = Duration::from_secs(5);
+/// How long a connection that is tried may take to answer.
 const TRIAL_TIME: Duration = Duration::from_secs(2);
 /// Connections are replaced from time to time, to follow failovers and changes of scale.
 const LIFETIME: Duration = Duration::from_secs(15 * 60);
@@ -61,23 +61,24 @@ impl ManageConnection for Places {
 pub(super) struct Pool {
     places: bb8::Pool<Places>,
     connector: Connector,
+    trust: Duration,
     metrics: PoolMetrics,
     _max: Counted,
 }
 
 impl Pool {
-    /// Opens no connection. `wait` is how long a call waits for a place.
-    pub(super) fn new(name: &'static str, connector: Connector, connections: u32, wait: Duration) -> Self {
+    /// Opens no connection.
+    pub(super) fn new(name: &'static str, connector: Connector, connections: u32, limits: &SqlLimits) -> Self {
         let metrics = PoolMetrics::new(name);
         let places = bb8::Pool::builder()
             .max_size(connections)
-            .connection_timeout(wait)
+            .connection_timeout(limits.wait)
             .test_on_check_out(false)
             .queue_strategy(QueueStrategy::Lifo)
             .max_lifetime(LIFETIME)
             .idle_timeout(IDLE_LIFETIME)
             .build_unchecked(Places);
-        Self { places, connector, metrics, _max: metrics.max(connections) }
+        Self { places, connector, trust: limits.trust, metrics, _max: metrics.max(connections) }
     }
 
     /// A connection that works, as far as can be known.
@@ -86,7 +87,7 @@ impl Pool {
         if let Some(idle) = place.idle.take() {
             let counted = self.metrics.connection("used");
             let Idle { session, since, .. } = idle;
-            if let Some(session) = tried(session, since).await {
+            if let Some(session) = self.tried(session, since).await {
                 return Ok(self.leased(place, session, counted));
             }
         }
@@ -109,20 +110,20 @@ impl Pool {
         })
     }
 
+    /// The session, unless it was idle for long and does not answer.
+    async fn tried(&self, mut session: Session, since: Instant) -> Option<Session> {
+        if since.elapsed() > self.trust {
+            let trial = async { session.simple_query(statements::PING).await?.into_results().await };
+            if !matches!(tokio::time::timeout(TRIAL_TIME, trial).await, Ok(Ok(_))) {
+                return None;
+            }
+        }
+        Some(session)
+    }
+
     fn leased<'a>(&self, place: PooledConnection<'a, Places>, session: Session, counted: Counted) -> Lease<'a> {
         Lease { session, place, counted, since: Instant::now(), metrics: self.metrics }
     }
-}
-
-/// The session, unless it was idle for long and does not answer.
-async fn tried(mut session: Session, since: Instant) -> Option<Session> {
-    if since.elapsed() > TRUSTED_FOR {
-        let trial = async { session.simple_query(statements::PING).await?.into_results().await };
-        if !matches!(tokio::time::timeout(TRIAL_TIME, trial).await, Ok(Ok(_))) {
-            return None;
-        }
-    }
-    Some(session)
 }
 
 /// A connection in use; closed when it is dropped.

@@ -247,3 +247,86 @@ fn conditions(table: &Table, filters: Vec<Comparison>, values: &mut Vec<(ColumnT
     }
     Ok(if texts.is_empty() { String::new() } else { format!(" WHERE {}", texts.join(" AND ")) })
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlparser::dialect::MsSqlDialect;
+    use sqlparser::parser::Parser;
+
+    use super::*;
+
+    const fn column(name: &'static str, kind: ColumnType, nullable: bool) -> Column {
+        Column { name, kind, nullable }
+    }
+
+    static TABLE: Table = Table {
+        name: "order",
+        columns: &[
+            column("key", ColumnType::Text(20), false),
+            column("group", ColumnType::Text(2001), true),
+            column("sum", ColumnType::Integer, false),
+            column("real", ColumnType::Real, true),
+            column("at", ColumnType::Timestamp, false),
+        ],
+        key: &["key", "at"],
+        indexes: &[&["sum", "at"]],
+    };
+
+    fn filters() -> Vec<Comparison> {
+        vec![
+            Comparison::Equal("group", Cell::Null),
+            Comparison::Equal("group", Cell::Text("x".into())),
+            Comparison::AtLeast("at", Cell::Timestamp(chrono::DateTime::UNIX_EPOCH)),
+            Comparison::Below("real", Cell::Real(1.5)),
+        ]
+    }
+
+    fn question(projections: Vec<Projection>) -> Select {
+        let order = (0..projections.len()).map(|position| (position, position % 2 == 0)).collect();
+        Select { table: &TABLE, projections, filters: filters(), order, limit: 10 }
+    }
+
+    #[test]
+    fn every_statement_is_t_sql() {
+        let aggregates = vec![
+            Projection::Column("group"),
+            Projection::Count,
+            Projection::Sum("sum"),
+            Projection::Average("sum"),
+            Projection::Minimum("group"),
+            Projection::Maximum("at"),
+        ];
+        let mut statements = vec![
+            COLUMNS.to_owned(),
+            INDEXES.to_owned(),
+            PING.to_owned(),
+            create_table(&TABLE),
+            create_index(&TABLE, "by", TABLE.indexes[0]),
+            create_staging(&TABLE),
+            insert_staged(&TABLE),
+            empty_staging(),
+            drop_staging(),
+            merge(&TABLE),
+            delete(&TABLE, filters()).unwrap().0,
+            select(question(aggregates)).unwrap().0,
+            select(question(vec![Projection::Column("key"), Projection::Column("at")])).unwrap().0,
+        ];
+        statements.extend(TABLE.columns.iter().map(|column| add_column(&TABLE, column)));
+        for statement in statements {
+            let parsed = Parser::parse_sql(&MsSqlDialect {}, &statement);
+            assert_eq!(parsed.unwrap_or_else(|error| panic!("{statement}: {error}")).len(), 1, "{statement}");
+        }
+        // The parser does not know this form of ALTER TABLE, so that its text is held here.
+        let widened = "ALTER TABLE [order] ALTER COLUMN [group] VARCHAR(MAX) COLLATE Latin1_General_100_BIN2_UTF8 NULL";
+        assert_eq!(widen_column(&TABLE, &TABLE.columns[1]), widened);
+    }
+
+    #[test]
+    fn text_is_compared_as_it_is_stored_and_sent_as_the_driver_takes_it() {
+        let (text, values) = select(question(vec![Projection::Column("key")])).unwrap();
+        let expected = "SELECT TOP (@P1) CAST([key] AS NVARCHAR(40)) FROM [order] WHERE [group] IS NULL \
+             AND [group] = CAST(@P2 COLLATE Latin1_General_100_BIN2_UTF8 AS VARCHAR(MAX)) \
+             AND [at] >= CAST(@P3 AS DATETIME2(3)) AND [real] < @P4 ORDER BY [key] DESC";
+        assert_eq!((text.as_str(), values.len()), (expected, 4));
+    }
+}

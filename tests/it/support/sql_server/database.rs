@@ -2,7 +2,7 @@
 //! its own transactions and temporary tables.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::types::{Value as Stored, ValueRef};
@@ -38,7 +38,7 @@ fn open(path: &Path) -> Connection {
 }
 
 /// Copies what is committed, for a replica that lags.
-pub fn copy(path: &Path, to: &PathBuf) {
+pub fn copy(path: &Path, to: &Path) {
     open(path).execute("VACUUM INTO ?1", [to.to_str().unwrap()]).unwrap();
 }
 

@@ -124,7 +124,8 @@ impl Session<'_> {
             _ => self.perform(request, &mut answer),
         };
         if let Err(refusal) = outcome {
-            if refusal.number == 102 || refusal.number >= 100_000 {
+            let told = matches!(fault, Some(Fault::Refuse(_)));
+            if !told && (refusal.number == 102 || refusal.number >= 100_000) {
                 self.shared.not_understood.lock().unwrap().push(refusal.message.clone());
             }
             answer.refusal(&refusal, procedure);

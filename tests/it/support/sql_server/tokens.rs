@@ -128,7 +128,7 @@ impl Answer {
 
     /// A row; in the form with a map of its nulls when it has some.
     pub fn row(&mut self, columns: &[(String, Type)], row: &[Value]) {
-        let nulls = row.iter().any(|value| *value == Value::Null);
+        let nulls = row.contains(&Value::Null);
         self.bytes.push(if nulls { 0xd2 } else { 0xd1 });
         if nulls {
             let mut map = vec![0; row.len().div_ceil(8)];
