@@ -26,7 +26,8 @@ pub(super) struct Account {
     pub key: Option<SecretSource>,
     pub credential: Arc<dyn TokenCredential>,
     pub containers: &'static [&'static Container],
-    pub runtime: OnceCell<CosmosRuntime>,
+    /// Each connection has its own without it.
+    pub runtime: Option<CosmosRuntime>,
     pub connection: Mutex<Arc<Connection>>,
 }
 
@@ -145,7 +146,11 @@ impl Account {
     }
 
     async fn open(&self) -> Result<Opened, OpenError> {
-        let runtime = self.runtime.get_or_try_init(options::runtime).await.map_err(OpenError::Client)?;
+        // A runtime remembers containers along with the key that they were found by.
+        let runtime = match &self.runtime {
+            Some(given) => given.clone(),
+            None => options::runtime().await.map_err(OpenError::Client)?,
+        };
         let endpoint = self.endpoint.clone().into();
         let key = match &self.key {
             Some(source) => Some(source.get().await.map_err(OpenError::Key)?),
@@ -156,7 +161,7 @@ impl Account {
             None => AccountReference::with_credential(endpoint, Arc::clone(&self.credential)),
         };
         let client = CosmosClient::builder()
-            .with_runtime(runtime.clone())
+            .with_runtime(runtime)
             .with_default_operation_options(options::operations())
             .with_binary_encoding_options(options::text())
             .with_diagnostics_handler(Arc::new(Charges))

@@ -18,7 +18,6 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use azure_core::credentials::TokenCredential;
 use azure_data_cosmos::{CosmosRuntime, PartitionKey as WireKey};
-use tokio::sync::OnceCell;
 
 use self::connection::{Account, Connection};
 use self::item::Stored;
@@ -64,7 +63,7 @@ impl CosmosDocuments {
             key,
             credential,
             containers,
-            runtime: OnceCell::new(),
+            runtime: None,
             connection: Mutex::new(Arc::new(Connection::new(containers.len()))),
         };
         Ok(Self { account, service: Dependency::new(SERVICE, options::TIME_LIMIT) })
@@ -73,7 +72,7 @@ impl CosmosDocuments {
     /// Sends requests by `runtime` instead of one of its own, as an emulator in this process needs it.
     #[must_use]
     pub fn with_runtime(mut self, runtime: CosmosRuntime) -> Self {
-        self.account.runtime = OnceCell::new_with(Some(runtime));
+        self.account.runtime = Some(runtime);
         self
     }
 

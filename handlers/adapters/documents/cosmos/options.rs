@@ -57,7 +57,7 @@ pub(super) fn text() -> BinaryEncodingOptions {
     BinaryEncodingOptions::new().with_enabled(false)
 }
 
-/// Connections and background work of one store.
+/// Connections, what is known of containers, and work in the background.
 pub(super) async fn runtime() -> Result<CosmosRuntime, CosmosError> {
     let pool = ConnectionPoolOptions::builder()
         .with_max_connect_timeout(CONNECT_LIMIT)

@@ -51,15 +51,12 @@ async fn a_store_made_from_settings_works_over_http() {
     assert_eq!(listed.items.iter().map(|found| found.id.as_str()).collect::<Vec<_>>(), ["b", "साड़ी 100% 'x'"]);
     let mut changed = Vec::new();
     let mut continuation = None;
-    loop {
+    for _ in 0..3 {
         let page = store.changes(&PEOPLE, continuation, 1).await.unwrap();
-        if page.items.is_empty() {
-            break;
-        }
-        changed.extend(page.items.into_iter().map(|document| document.id));
+        changed.push(page.items.into_iter().map(|document| document.id).collect::<Vec<_>>());
         continuation = page.next;
     }
-    assert_eq!(changed, ["साड़ी 100% 'x'", "b"]);
+    assert_eq!(changed, [vec!["साड़ी 100% 'x'"], vec!["b"], vec![]]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

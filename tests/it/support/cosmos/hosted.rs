@@ -160,7 +160,7 @@ impl Service {
         let answer = answer.try_into_raw_response().await.unwrap();
         let mut response = Response::builder().status(u16::from(answer.status()));
         for (name, value) in answer.headers().iter() {
-            response = response.header(name.as_str(), value.as_str());
+            response = response.header(name.as_str(), ascii(value.as_str()));
         }
         Ok(response.body(Full::from(answer.body().to_vec())).unwrap())
     }
@@ -188,6 +188,16 @@ impl Service {
         };
         self.keys.lock().unwrap().iter().any(signed)
     }
+}
+
+/// A position in the change feed is JSON with a document's id in a header; escaped it says the same.
+fn ascii(value: &str) -> String {
+    let mut units = [0; 2];
+    let escaped = |c: char| match c.is_ascii() {
+        true => c.to_string(),
+        false => c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
+    };
+    value.chars().map(escaped).collect()
 }
 
 fn problem(status: StatusCode, code: &str) -> Response<Full<Bytes>> {

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use azure_core::http::Request;
 use azure_data_cosmos::fault_injection::FaultInjectionRule;
-use azure_data_cosmos::{CosmosRuntime, CosmosRuntimeBuilder};
+use azure_data_cosmos::{AccountReference, CosmosClient, CosmosRuntime, CosmosRuntimeBuilder, RoutingStrategy};
 use azure_data_cosmos_driver::in_memory_emulator::{
     ConsistencyLevel, ContainerConfig, EmulatorStore, InMemoryEmulatorHttpClient, RequestObserver,
     VirtualAccountConfig, VirtualRegion,
@@ -129,6 +129,22 @@ impl Emulator {
     ) -> CosmosDocuments {
         let documents = documents(&self.settings(), key, containers).unwrap();
         documents.with_runtime(self.runtime(faults).await)
+    }
+
+    /// A store that opens the account with a key and by other settings.
+    pub async fn documents_by(
+        &self,
+        settings: &CosmosSettings,
+        containers: &'static [&'static Container],
+    ) -> CosmosDocuments {
+        documents(settings, Some(key()), containers).unwrap().with_runtime(self.runtime(Vec::new()).await)
+    }
+
+    /// The client itself, for what the store has no call for.
+    pub async fn sdk_client(&self) -> CosmosClient {
+        let account = AccountReference::with_authentication_key(self.endpoint.clone().into(), KEY.to_owned());
+        let builder = CosmosClient::builder().with_runtime(self.runtime(Vec::new()).await);
+        builder.build(account, RoutingStrategy::PreferredRegions(Vec::new())).await.unwrap()
     }
 
     async fn runtime(&self, faults: Vec<Arc<FaultInjectionRule>>) -> CosmosRuntime {
