@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use super::charges::Charges;
-use super::errors::{failed, is_of_the_container, is_unauthorised};
+use super::errors::{failed, is_of_the_container, is_unauthorised, not_opened};
 use super::options;
 use crate::ports::documents::Container;
 use crate::ports::secrets::{Secret, SecretSource};
@@ -61,17 +61,18 @@ impl Account {
         F: Future<Output = Result<T, CosmosError>>,
     {
         let connection = self.current();
-        let error = match self.container(&connection, container).await? {
+        let (error, told) = match self.container(&connection, container).await? {
             Ok(client) => match work(client).await {
                 Ok(done) => return Ok(done),
-                Err(error) => error,
+                Err(error) => (error, failed as fn(&str, &CosmosError) -> PortError),
             },
-            Err(error) => error,
+            Err(error) => (error, not_opened as _),
         };
         if !self.renew(&connection, &error).await? {
-            return Err(failed(operation, &error));
+            return Err(told(operation, &error));
         }
-        let client = self.container(&self.current(), container).await?.map_err(|error| failed(operation, &error))?;
+        let client =
+            self.container(&self.current(), container).await?.map_err(|error| not_opened(operation, &error))?;
         work(client).await.map_err(|error| failed(operation, &error))
     }
 
