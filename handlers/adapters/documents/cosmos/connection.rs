@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use super::charges::Charges;
-use super::errors::{failed, is_of_the_container, is_unauthorised};
+use super::errors::{failed, is_of_the_container, is_unauthorised, not_opened};
 use super::options;
 use crate::ports::documents::Container;
 use crate::ports::secrets::{Secret, SecretSource};
@@ -64,15 +64,15 @@ impl Account {
         let (error, told) = match self.container(&connection, container).await? {
             Ok(client) => match work(client).await {
                 Ok(done) => return Ok(done),
-                Err(error) => (failed(operation, &error), error),
+                Err(error) => (error, failed as fn(&str, &CosmosError) -> PortError),
             },
-            Err(error) => (not_opened(container, &error), error),
+            Err(error) => (error, not_opened as _),
         };
-        if !self.renew(&connection, &told).await? {
-            return Err(error);
+        if !self.renew(&connection, &error).await? {
+            return Err(told(operation, &error));
         }
         let client =
-            self.container(&self.current(), container).await?.map_err(|error| not_opened(container, &error))?;
+            self.container(&self.current(), container).await?.map_err(|error| not_opened(operation, &error))?;
         work(client).await.map_err(|error| failed(operation, &error))
     }
 

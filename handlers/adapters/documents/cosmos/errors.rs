@@ -20,10 +20,22 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The error of a call that failed. The message holds the service's own words, which name ids and fields
 /// and never keys; nothing else of the client's error is kept.
 pub(super) fn failed(operation: &str, error: &CosmosError) -> PortError {
-    let (status, sub_status) = statuses(error);
+    let (status, sub_status) = match statuses(error) {
+        // The time was over while the client waited for the service's patience to return.
+        (408, _) if was_throttled(error) => (429, 0),
+        statuses => statuses,
+    };
     let words: String = error.to_string().chars().take(MESSAGE_CHARS).collect();
-    let error_of = |wait| of_status(status, sub_status, format!("Cosmos DB {operation}: {words}"), wait);
-    error_of(retry_after(error))
+    of_status(status, sub_status, format!("Cosmos DB {operation}: {words}"), retry_after(error))
+}
+
+/// The error of a container that could not be opened: never that of a missing document.
+pub(super) fn not_opened(operation: &str, error: &CosmosError) -> PortError {
+    let failed = failed(operation, error);
+    match failed.kind() {
+        PortErrorKind::NotFound => PortError::unavailable(format!("the container is missing: {failed}")),
+        _ => failed,
+    }
 }
 
 /// The error that an HTTP status and sub-status tell of.
@@ -55,6 +67,11 @@ pub(super) fn is_unauthorised(error: &CosmosError) -> bool {
 /// Whether there is no such database or container, or another one under the same name than before.
 pub(super) fn is_of_the_container(error: &CosmosError) -> bool {
     matches!(statuses(error), (404, 1003 | 1013) | (410, 1000))
+}
+
+fn was_throttled(error: &CosmosError) -> bool {
+    let Some(diagnostics) = error.diagnostics() else { return false };
+    diagnostics.requests().last().is_some_and(|request| request.status().is_throttled())
 }
 
 fn statuses(error: &CosmosError) -> (u16, u16) {

@@ -32,10 +32,15 @@ pub fn document(id: &str, body: Value) -> NewDocument {
     NewDocument::new(id, &body).unwrap()
 }
 
-/// Writes documents 00 to 19 of as many people.
+/// A partition that may lie in another physical partition than the next one's: that goes by the tenant.
+pub fn elsewhere(tenant: usize) -> PartitionKey {
+    PartitionKey(vec![format!("t{tenant}"), "usr_1".to_owned()])
+}
+
+/// Writes documents 00 to 19 of as many tenants.
 pub async fn twenty(store: &dyn DocumentStore) {
     for n in 0..20 {
-        store.create(&PEOPLE, &person(n), document(&format!("{n:02}"), json!({ "n": n }))).await.unwrap();
+        store.create(&PEOPLE, &elsewhere(n), document(&format!("{n:02}"), json!({ "n": n }))).await.unwrap();
     }
 }
 

@@ -2,12 +2,17 @@
 
 use std::sync::{Arc, Mutex};
 
+use azure_core::http::StatusCode;
+use azure_data_cosmos::fault_injection::{
+    CustomResponseBuilder, FaultInjectionConditionBuilder, FaultInjectionResultBuilder, FaultInjectionRuleBuilder,
+    FaultOperationType,
+};
 use pravis::ports::documents::{DocumentStore, Filter, Operation, Order, Query, Scope};
 use pravis::ports::spent::{Spent, counted};
 use serde_json::json;
 
-use super::{CONTAINERS, PEOPLE, document, person, twenty};
-use crate::support::cosmos::{Emulator, Observer, Plan};
+use super::{CONTAINERS, PEOPLE, document, person, rule, twenty};
+use crate::support::cosmos::{Emulator, Observer, Plan, key};
 
 async fn spent(work: impl Future) -> Spent {
     counted(work).await.1.remove("cosmos").unwrap_or_default()
@@ -24,13 +29,9 @@ async fn every_call_is_booked_with_its_charge() {
     assert!(created.calls == 1 && created.request_units > 5.0, "{created:?}");
     let read = spent(store.read(&PEOPLE, &ana, "a")).await;
     assert_eq!((read.calls, read.request_units), (1, 1.0));
-    // The emulator charges nothing for some refusals, unlike the service; they are calls all the same.
-    for refused in [spent(create()).await, spent(store.read(&PEOPLE, &ana, "absent")).await] {
-        assert_eq!(refused.calls, 1, "{refused:?}");
-    }
     let batch = vec![Operation::Upsert(document("a", json!({}))), Operation::Create(document("a", json!({})))];
     let batch = spent(store.batch(&PEOPLE, &ana, batch)).await;
-    assert!(batch.calls == 1 && batch.request_units >= 1.0, "{batch:?}");
+    assert!(batch.calls == 1 && batch.request_units > 1.0, "{batch:?}");
     // Of two partitions, each is asked.
     let query = Query { order: Some(Order::Ascending("n")), ..Query::default() };
     let query = spent(store.query(&PEOPLE, Scope::Container, query)).await;
@@ -39,6 +40,19 @@ async fn every_call_is_booked_with_its_charge() {
     assert!(changes.calls == 1 && changes.request_units > 0.0, "{changes:?}");
     let refused_here = spent(store.read(&PEOPLE, &ana, "a/b")).await;
     assert_eq!(refused_here, Spent::default(), "nothing was asked");
+}
+
+/// The service prices its refusals too; the emulator does not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refusals_are_booked_with_their_charge() {
+    let emulator = Emulator::with(CONTAINERS);
+    let condition = FaultInjectionConditionBuilder::new().with_operation_type(FaultOperationType::CreateItem).build();
+    let answer = CustomResponseBuilder::new(StatusCode::Conflict).with_header("x-ms-request-charge", "2.5").build();
+    let answer = FaultInjectionResultBuilder::new().with_custom_response(answer).build();
+    let refusing = rule(FaultInjectionRuleBuilder::new("refusing", answer).with_condition(condition));
+    let store = emulator.documents_with(CONTAINERS, Some(key()), vec![refusing]).await;
+    let refused = spent(store.create(&PEOPLE, &person("ana"), document("a", json!({})))).await;
+    assert_eq!((refused.calls, refused.request_units), (1, 2.5));
 }
 
 /// What a shopper waits for: one request, to one partition.

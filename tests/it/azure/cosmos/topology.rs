@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use pravis::ports::documents::{DocumentStore, Filter, Order, PartitionKey, Query, Scope};
+use pravis::ports::documents::{DocumentStore, Filter, Order, Query, Scope};
 use serde_json::json;
 
-use super::{CONTAINERS, PEOPLE, document, person, twenty};
+use super::{CONTAINERS, PEOPLE, document, elsewhere, person, twenty};
 use crate::support::cosmos::{Emulator, Plan};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -98,12 +98,10 @@ async fn a_busy_partition_leaves_the_others_their_turn() {
     emulator.create(CONTAINERS, 4);
     let store = emulator.documents(CONTAINERS).await;
     for n in 0..20 {
-        store.create(&PEOPLE, &person("busy"), document(&format!("{n:02}"), json!({}))).await.unwrap();
+        store.create(&PEOPLE, &elsewhere(100), document(&format!("{n:02}"), json!({}))).await.unwrap();
     }
-    // People of one tenant are close together; only other tenants are in other partitions.
     for n in 0..12 {
-        let elsewhere = PartitionKey(vec![format!("tenant{n}"), "x".to_owned()]);
-        store.create(&PEOPLE, &elsewhere, document("other", json!({}))).await.unwrap();
+        store.create(&PEOPLE, &elsewhere(n), document("other", json!({}))).await.unwrap();
     }
     let mut continuation = None;
     let mut others = 0;
@@ -130,11 +128,13 @@ async fn no_read_fails_while_a_region_does() {
                 let mut reads = 0;
                 while !done.load(Ordering::Relaxed) {
                     let n = (reader + reads) % 20;
-                    let read = store.read(&PEOPLE, &person(n), &format!("{n:02}")).await.unwrap();
+                    let read = store.read(&PEOPLE, &elsewhere(n), &format!("{n:02}")).await.unwrap();
                     assert!(read.is_some(), "{n}");
-                    let listed = store.query(&PEOPLE, Scope::Partition(&person(n)), Query::default()).await.unwrap();
+                    let listed = store.query(&PEOPLE, Scope::Partition(&elsewhere(n)), Query::default()).await.unwrap();
                     assert_eq!(listed.items.len(), 1);
                     reads += 1;
+                    // What happens within the process alone would never make way for other readers.
+                    tokio::task::yield_now().await;
                 }
                 reads
             })
@@ -142,7 +142,8 @@ async fn no_read_fails_while_a_region_does() {
         .collect();
     let progress = async |reads: usize| {
         for n in 0..reads {
-            store.read(&PEOPLE, &person(n % 20), &format!("{:02}", n % 20)).await.unwrap();
+            store.read(&PEOPLE, &elsewhere(n % 20), &format!("{:02}", n % 20)).await.unwrap();
+            tokio::task::yield_now().await;
         }
     };
     progress(50).await;
@@ -151,11 +152,9 @@ async fn no_read_fails_while_a_region_does() {
     emulator.store().set_region_online("Central India").unwrap();
     progress(50).await;
     done.store(true, Ordering::Relaxed);
-    let mut reads = 0;
     for reader in readers {
-        reads += reader.await.unwrap();
+        assert!(reader.await.unwrap() > 0);
     }
-    assert!(reads > 0);
 }
 
 /// Replication to the region that is read from has stopped, and still a write is read by who wrote it.
