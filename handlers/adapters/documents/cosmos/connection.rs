@@ -15,7 +15,7 @@ use super::errors::{failed, is_of_the_container, is_unauthorised, not_opened};
 use super::options;
 use crate::ports::documents::Container;
 use crate::ports::secrets::{Secret, SecretSource};
-use crate::ports::{PortError, PortErrorKind, PortResult};
+use crate::ports::{PortError, PortResult};
 
 /// An account and what opens it.
 pub(super) struct Account {
@@ -176,17 +176,6 @@ impl Account {
 enum OpenError {
     Key(PortError),
     Client(CosmosError),
-}
-
-/// A container that is not there is no document that is not there: it has yet to be made.
-fn not_opened(container: &Container, error: &CosmosError) -> PortError {
-    let name = container.name;
-    match failed("open container", error) {
-        missing if missing.kind() == PortErrorKind::NotFound => {
-            PortError::unavailable(format!("there is no container {name}: `handler migrate` makes it"))
-        }
-        failure => failure,
-    }
 }
 
 fn unknown(container: &Container) -> PortError {

@@ -216,7 +216,7 @@ impl<'a> Listing<'a> {
         let Indexing::Only { orders, .. } = &self.container.indexing else { return None };
         let equal =
             |field: &&str| self.filters.iter().any(|filter| matches!(filter, Filter::Equal(held, _) if held == field));
-        let fits = |index: &&OrderIndex| index.by == by && index.equal.iter().all(|field| equal(field));
+        let fits = |index: &&OrderIndex| index.by == by && index.equal.iter().all(equal);
         orders.iter().filter(fits).max_by_key(|index| index.equal.len())
     }
 

@@ -42,7 +42,7 @@ pub const ISSUER: &str = "https://boutique.example";
 
 /// The program on its own, and a stranger's way to it.
 pub struct Program {
-    pub program: Standalone,
+    _process: Standalone,
     pub client: Client,
 }
 
@@ -65,7 +65,7 @@ impl Program {
 pub struct Services {
     pub cosmos: Hosted,
     pub azurite: Azurite,
-    pub redis: Redis,
+    _redis: Redis,
     pub sql: SqlServer,
     pub entra: Entra,
     pub vault: Vault,
@@ -112,7 +112,7 @@ impl Services {
         Self {
             cosmos,
             azurite,
-            redis,
+            _redis: redis,
             sql,
             entra,
             vault,
@@ -137,8 +137,6 @@ impl Services {
         let sql =
             self.sql.url().replace(&format!(",{}", self.sql.port()), &format!(",{}", self.to_sql.address().port()));
         let set = [
-            ("COSMOS_ENDPOINT", format!("http://{}/", self.to_cosmos.address())),
-            ("COSMOS_DATABASE", crate::support::cosmos::DATABASE.to_owned()),
             ("COSMOS_KEY", "@keyvault(cosmos-key)".to_owned()),
             ("AzureWebJobsStorage", storage),
             ("REDIS_URL", format!("redis://{}", self.to_redis.address())),
@@ -149,7 +147,9 @@ impl Services {
             ("RUST_LOG", "info".to_owned()),
         ];
         let set = set.into_iter().map(|(name, value)| (name.to_owned(), value));
-        set.chain(self.entra.app_service()).chain(self.vault.variables(self.place.path())).collect()
+        let mut variables = self.cosmos.variables();
+        variables.extend(set.chain(self.entra.app_service()).chain(self.vault.variables(self.place.path())));
+        variables
     }
 
     /// A folder for what the program keeps.
@@ -167,7 +167,7 @@ impl Services {
             (ready && products.status == 200 && products.json()["products"][0]["id"].is_string()).then_some(())
         })
         .await;
-        Program { program, client }
+        Program { _process: program, client }
     }
 
     /// The stores as somebody beside the program sees them, not through the proxies.

@@ -113,7 +113,7 @@ async fn the_program_starts_without_its_services_and_takes_them_up_when_they_com
         (products.status == 200 && products.json()["products"][0]["id"].is_string()).then_some(())
     })
     .await;
-    let program = super::Program { program, client };
+    let program = super::Program { _process: program, client };
     program.customer().await.get("/api/v1/auth/me").await.expect(200);
     eventually("health without a complaint", async || {
         let health = program.client.get("/api/v1/health").await.json();
