@@ -1,5 +1,9 @@
 //! Partitioned JSON documents, after Cosmos DB.
 
+mod container;
+
+pub use container::{Container, Indexing, OrderIndex};
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -8,19 +12,6 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::{Condition, Continuation, ETag, Page, PortError, PortResult};
-
-/// A set of documents that share a partition-key definition and a default lifetime.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Container {
-    pub name: &'static str,
-    /// The fields of the hierarchical partition key, outermost first, without the slash:
-    /// one to three.
-    pub partition_key: &'static [&'static str],
-    /// How long documents live that do not say so themselves, in seconds; `None` is for ever.
-    /// Cosmos DB ignores a document's own lifetime unless its container has one, so there
-    /// `None` is a container lifetime of -1.
-    pub default_ttl: Option<u32>,
-}
 
 /// The values of a partition key, in the order of [`Container::partition_key`]; together at most
 /// 2 KB.
@@ -153,7 +144,7 @@ pub enum Filter {
 }
 
 /// The order of a query's answer: by one scalar field, ties by id in the same direction (and then by
-/// partition key). Over all types: absent, null, false, true, numbers, text by code point; then
+/// partition key). A container that indexes only some fields can be ordered by its [`OrderIndex`]es only. Over all types: absent, null, false, true, numbers, text by code point; then
 /// arrays and objects as ties (Cosmos DB's order).
 #[derive(Clone, Copy, Debug)]
 pub enum Order {

@@ -250,9 +250,14 @@ fn check_field(path: &str) -> PortResult<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ports::documents::Indexing;
 
-    static CUSTOMERS: Container =
-        Container { name: "customers", partition_key: &["tenantId", "userId"], default_ttl: None };
+    static CUSTOMERS: Container = Container {
+        name: "customers",
+        partition_key: &["tenantId", "userId"],
+        default_ttl: None,
+        indexing: Indexing::Everything,
+    };
 
     fn prepared(body: &Value) -> PortResult<Prepared> {
         prepare(&CUSTOMERS, &PartitionKey::of(["t", "u"]), NewDocument::new("a", body)?)

@@ -2,11 +2,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::ports::documents::{Container, DocumentStore, NewDocument, PartitionKey, Ttl};
+use crate::ports::documents::{Container, DocumentStore, Indexing, NewDocument, PartitionKey, Ttl};
 use crate::ports::{Continuation, ETag};
 
 /// What the local host remembers, by function.
-pub static LEASES: Container = Container { name: "leases", partition_key: &["function"], default_ttl: None };
+pub static LEASES: Container =
+    Container { name: "leases", partition_key: &["function"], default_ttl: None, indexing: Indexing::Everything };
 
 /// How long it is remembered that a version of a blob was worked.
 const RECEIPT_LIFETIME: u32 = 7 * 86_400;

@@ -20,7 +20,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pravis::ports::documents::{Container, Document, DocumentStore, NewDocument, PartitionKey, Query, Scope};
+use pravis::ports::documents::{Container, Document, DocumentStore, Indexing, NewDocument, PartitionKey, Query, Scope};
 use pravis::ports::{Page, PortErrorKind, PortResult};
 use serde_json::{Value, json};
 use ulid::Ulid;
@@ -41,9 +41,16 @@ pub struct Subject {
     pub _kept: Box<dyn std::any::Any + Send + Sync>,
 }
 
-pub static PEOPLE: Container = Container { name: "people", partition_key: &["tenantId", "userId"], default_ttl: None };
-pub static VISITS: Container = Container { name: "visits", partition_key: &["tenantId"], default_ttl: Some(60) };
-pub static CLAIMS: Container = Container { name: "claims", partition_key: &["id"], default_ttl: None };
+pub static PEOPLE: Container = Container {
+    name: "people",
+    partition_key: &["tenantId", "userId"],
+    default_ttl: None,
+    indexing: Indexing::Everything,
+};
+pub static VISITS: Container =
+    Container { name: "visits", partition_key: &["tenantId"], default_ttl: Some(60), indexing: Indexing::Everything };
+pub static CLAIMS: Container =
+    Container { name: "claims", partition_key: &["id"], default_ttl: None, indexing: Indexing::Everything };
 pub static CONTAINERS: &[&Container] = &[&PEOPLE, &VISITS, &CLAIMS];
 
 /// A test for each case, for one adapter: `subject` is an `async fn() -> Subject`.

@@ -4,7 +4,6 @@
 mod query;
 mod read;
 mod schema;
-mod token;
 mod write;
 
 use std::path::Path;

@@ -11,8 +11,9 @@ use rusqlite::types::Value as SqlValue;
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
+use super::super::token;
 use super::read::COLUMNS;
-use super::{Now, partition_text, token};
+use super::{Now, partition_text};
 use crate::ports::documents::{Filter, Order, Query, Scope};
 use crate::ports::{PortError, PortResult};
 
@@ -268,9 +269,10 @@ mod tests {
 
     use super::super::schema;
     use super::*;
-    use crate::ports::documents::{Container, PartitionKey};
+    use crate::ports::documents::{Container, Indexing, PartitionKey};
 
-    static ONE: Container = Container { name: "one", partition_key: &["a", "b"], default_ttl: None };
+    static ONE: Container =
+        Container { name: "one", partition_key: &["a", "b"], default_ttl: None, indexing: Indexing::Everything };
 
     fn plan(scope: &Scope<'_>, query: &Query) -> String {
         let conn = Connection::open_in_memory().unwrap();

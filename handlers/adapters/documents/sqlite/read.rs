@@ -3,8 +3,9 @@
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use serde_json::value::RawValue;
 
+use super::super::token;
 use super::query::{Listing, Position};
-use super::{Now, Partition, etag, failed, instant, key_of, token};
+use super::{Now, Partition, etag, failed, instant, key_of};
 use crate::ports::documents::Document;
 use crate::ports::{Continuation, Page, PortError, PortResult};
 

@@ -111,10 +111,14 @@ fn changed_key(container: &Container, stored: &str) -> PortError {
 mod tests {
     use super::*;
     use crate::ports::PortErrorKind;
+    use crate::ports::documents::Indexing;
 
-    static ONE: Container = Container { name: "one", partition_key: &["a", "b"], default_ttl: None };
-    static OTHER_KEY: Container = Container { name: "one", partition_key: &["a"], default_ttl: None };
-    static TWO: Container = Container { name: "two", partition_key: &["id"], default_ttl: Some(5) };
+    static ONE: Container =
+        Container { name: "one", partition_key: &["a", "b"], default_ttl: None, indexing: Indexing::Everything };
+    static OTHER_KEY: Container =
+        Container { name: "one", partition_key: &["a"], default_ttl: None, indexing: Indexing::Everything };
+    static TWO: Container =
+        Container { name: "two", partition_key: &["id"], default_ttl: Some(5), indexing: Indexing::Everything };
 
     #[test]
     fn containers_may_come_but_not_change_their_key() {

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use pravis::adapters::documents::SqliteDocuments;
 use pravis::ports::PortErrorKind;
 use pravis::ports::clock::SystemClock;
-use pravis::ports::documents::{Container, Document, DocumentStore, PartitionKey, Ttl};
+use pravis::ports::documents::{Container, Document, DocumentStore, Indexing, PartitionKey, Ttl};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -90,8 +90,10 @@ async fn what_is_dropped_is_found_again() {
 
 #[tokio::test]
 async fn a_container_that_was_not_declared_is_refused() {
-    static STRAY: Container = Container { name: "stray", partition_key: &["tenantId"], default_ttl: None };
-    static ANOTHER_KEY: Container = Container { name: "people", partition_key: &["tenantId"], default_ttl: None };
+    static STRAY: Container =
+        Container { name: "stray", partition_key: &["tenantId"], default_ttl: None, indexing: Indexing::Everything };
+    static ANOTHER_KEY: Container =
+        Container { name: "people", partition_key: &["tenantId"], default_ttl: None, indexing: Indexing::Everything };
     let (_folder, path) = file();
     let store = open(&path);
     for container in [&STRAY, &ANOTHER_KEY] {
