@@ -2,6 +2,7 @@
 //! HTTP API, its triggers. One binary, so that there is one link.
 
 mod api;
+mod azure;
 mod conformance;
 mod functions_host;
 mod layers;

@@ -6,6 +6,7 @@
 
 mod batches;
 mod changes;
+mod cosmos;
 mod crash;
 mod lifetimes;
 mod model;

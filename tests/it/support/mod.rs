@@ -3,5 +3,6 @@
 pub mod app;
 pub mod client;
 pub mod clock;
+pub mod cosmos;
 pub mod process;
 pub mod recordings;
