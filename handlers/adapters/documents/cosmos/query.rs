@@ -216,7 +216,7 @@ impl<'a> Listing<'a> {
         let Indexing::Only { orders, .. } = &self.container.indexing else { return None };
         let equal =
             |field: &&str| self.filters.iter().any(|filter| matches!(filter, Filter::Equal(held, _) if held == field));
-        let fits = |index: &&OrderIndex| index.by == by && index.equal.iter().all(equal);
+        let fits = |index: &&OrderIndex| index.by == by && index.equal.iter().all(&equal);
         orders.iter().filter(fits).max_by_key(|index| index.equal.len())
     }
 
@@ -262,4 +262,77 @@ async fn fetch(
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::ports::documents::PartitionKey;
+
+    static CUSTOMERS: Container = Container {
+        name: "customers",
+        partition_key: &["tenantId", "userId"],
+        default_ttl: None,
+        indexing: Indexing::Only {
+            fields: &["kind"],
+            orders: &[
+                OrderIndex { equal: &["kind"], by: "createdAt" },
+                OrderIndex { equal: &["kind", "status"], by: "createdAt" },
+            ],
+        },
+    };
+
+    fn text(scope: &Scope<'_>, query: &Query) -> String {
+        let listing = Listing::new(&CUSTOMERS, scope, query).unwrap();
+        let sql = serde_json::to_value(listing.sql(Part::All).query().unwrap()).unwrap();
+        sql["query"].as_str().unwrap().to_owned()
+    }
+
+    /// The service refuses an order by several fields that no composite index has, in this order.
+    #[test]
+    fn an_order_goes_along_the_index_that_fits_best() {
+        let ana = PartitionKey::of(["t", "ana"]);
+        let equal = |field| Filter::Equal(field, json!("x"));
+        let order = Some(Order::Descending("createdAt"));
+        let of = |filters| text(&Scope::Partition(&ana), &Query { filters, order, ..Query::default() });
+        assert_eq!(
+            of(vec![equal("kind")]),
+            "SELECT * FROM c WHERE c.kind = @p0 ORDER BY c.kind DESC, c.createdAt DESC, c.id DESC"
+        );
+        let both = of(vec![equal("status"), equal("kind")]);
+        assert!(both.ends_with(" ORDER BY c.kind DESC, c.status DESC, c.createdAt DESC, c.id DESC"), "{both}");
+    }
+
+    #[test]
+    fn a_listing_without_order_needs_no_index_in_one_partition() {
+        let ana = PartitionKey::of(["t", "ana"]);
+        assert_eq!(text(&Scope::Partition(&ana), &Query::default()), "SELECT * FROM c ORDER BY c.id ASC");
+        let wide = text(&Scope::Container, &Query::default());
+        assert_eq!(wide, "SELECT * FROM c ORDER BY c.id ASC, c.tenantId ASC, c.userId ASC");
+    }
+
+    #[test]
+    fn a_page_goes_on_after_a_place_of_any_type() {
+        let place = |value| Place { value, id: "a".to_owned(), partition: Vec::new() };
+        let beyond = |value, descending| {
+            let mut sql = Sql::new();
+            sql.beyond(&place(value), Some("v"), descending, None);
+            let query = serde_json::to_value(sql.query().unwrap()).unwrap();
+            query["query"].as_str().unwrap().trim_start_matches("SELECT * FROM c WHERE ").to_owned()
+        };
+        let number = || SortKey::Scalar(json!(5));
+        assert_eq!(
+            beyond(number(), false),
+            "((IS_NUMBER(c.v) AND c.v > @p2) OR IS_STRING(c.v) OR (IS_ARRAY(c.v) OR IS_OBJECT(c.v)) \
+             OR (c.v = @p1 AND c.id > @p0))"
+        );
+        assert_eq!(
+            beyond(number(), true),
+            "((IS_NUMBER(c.v) AND c.v < @p2) OR NOT IS_DEFINED(c.v) OR IS_NULL(c.v) OR c.v = false OR c.v = true \
+             OR (c.v = @p1 AND c.id < @p0))"
+        );
+        assert_eq!(beyond(SortKey::Absent, true), "((NOT IS_DEFINED(c.v) AND c.id < @p0))");
+    }
 }

@@ -20,7 +20,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use percent_encoding::percent_decode_str;
 use pravis::ports::documents::Container;
-use pravis::settings::CosmosSettings;
+use pravis::settings::{CosmosSettings, Settings};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use url::Url;
@@ -104,8 +104,9 @@ impl Hosted {
         variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
     }
 
+    /// What the program reads from its environment.
     pub fn settings(&self) -> CosmosSettings {
-        CosmosSettings { regions: Vec::new(), ..self.emulator.settings() }
+        Settings::from_variables(&self.variables()).unwrap().connections.cosmos.unwrap()
     }
 
     /// The requests for documents since this was last asked.
