@@ -3,12 +3,18 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use azure_data_cosmos::fault_injection::{
+    FaultInjectionConditionBuilder, FaultInjectionResultBuilder, FaultInjectionRuleBuilder, FaultOperationType,
+};
+use azure_data_cosmos::options::Region;
 
 use pravis::ports::documents::{DocumentStore, Filter, Order, Query, Scope};
 use serde_json::json;
 
-use super::{CONTAINERS, PEOPLE, document, elsewhere, person, twenty};
-use crate::support::cosmos::{Emulator, Plan};
+use super::{CONTAINERS, PEOPLE, document, elsewhere, person, rule, twenty};
+use crate::support::cosmos::{Emulator, Plan, key};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_listing_goes_on_over_a_split() {
@@ -155,6 +161,27 @@ async fn no_read_fails_while_a_region_does() {
     for reader in readers {
         assert!(reader.await.unwrap() > 0);
     }
+}
+
+/// A read that takes long in the nearest region is answered by the next one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_region_is_not_waited_for() {
+    let emulator = Emulator::new(Plan { regions: &["Central India", "South India"], ..Plan::default() });
+    emulator.create(CONTAINERS, 1);
+    let condition = FaultInjectionConditionBuilder::new()
+        .with_operation_type(FaultOperationType::ReadItem)
+        .with_region(Region::CENTRAL_INDIA);
+    let result = FaultInjectionResultBuilder::new().with_delay(Duration::from_secs(3)).build();
+    let slow = rule(FaultInjectionRuleBuilder::new("slow", result).with_condition(condition.build()));
+    let store = emulator.documents_with(CONTAINERS, Some(key()), vec![slow.clone()]).await;
+    let ana = person("ana");
+    store.create(&PEOPLE, &ana, document("a", json!({}))).await.unwrap();
+    emulator.store().drain_pending_replications().await;
+    let started = Instant::now();
+    assert!(store.read(&PEOPLE, &ana, "a").await.unwrap().is_some());
+    let elapsed = started.elapsed();
+    assert!(slow.hit_count() > 0, "the nearest region is asked first");
+    assert!((Duration::from_millis(400)..Duration::from_secs(2)).contains(&elapsed), "{elapsed:?}");
 }
 
 /// Replication to the region that is read from has stopped, and still a write is read by who wrote it.
