@@ -161,7 +161,11 @@ async fn rotate(state: &AppState, presented: &RefreshToken) -> Result<Option<Ref
             }
         }
     }
-    Err(Error::new(Code::Unavailable, "Too many requests refresh this session at once; please try again."))
+    Err(too_many())
+}
+
+fn too_many() -> Error {
+    Error::new(Code::Unavailable, "Too many requests change this session at once; please try again.")
 }
 
 async fn logout(state: AppState, request: Request) -> Result<Response> {
@@ -207,7 +211,7 @@ async fn list(state: AppState, request: Request) -> Result<Response> {
 /// Ends one session of the caller; `false` when it is not open.
 async fn end(state: &AppState, principal: &Principal, id: &SessionId) -> Result<bool> {
     let partition = customer(&principal.tenant, principal.user.as_str());
-    loop {
+    for _ in 0..TURNS {
         let found = state.documents.read(&CUSTOMERS, &partition, id.as_str()).await?;
         let Some(found) = found else { return Ok(false) };
         let mut session: Session = found.read()?;
@@ -219,6 +223,7 @@ async fn end(state: &AppState, principal: &Principal, id: &SessionId) -> Result<
             return Ok(true);
         }
     }
+    Err(too_many())
 }
 
 /// Ends the open sessions of a user but `kept`; gives their number.
