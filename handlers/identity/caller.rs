@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::types::{SessionId, TenantId, UserId};
+use crate::types::{SessionId, TenantId, TierId, UserId};
 
 /// What a person or a program may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -20,6 +20,7 @@ pub struct Principal {
     pub user: UserId,
     pub tenant: TenantId,
     pub role: Role,
+    pub tier: TierId,
     pub session: SessionId,
 }
 

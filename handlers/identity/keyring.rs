@@ -116,8 +116,8 @@ impl KeyRing {
     ///
     /// # Errors
     /// `Unavailable` until the keys are there.
-    pub fn sign(&self, principal: &Principal, tier: &str, now: DateTime<Utc>) -> Result<AccessToken> {
-        self.current().ok_or_else(not_ready)?.sign(principal, tier, now)
+    pub fn sign(&self, principal: &Principal, now: DateTime<Utc>) -> Result<AccessToken> {
+        self.current().ok_or_else(not_ready)?.sign(principal, now)
     }
 
     /// Who a token speaks for at `now`, by the keys that are known.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{Principal, Role};
 use crate::error::{Error, Result};
 use crate::ports::secrets::Secret;
-use crate::types::{SessionId, TenantId, UserId};
+use crate::types::{SessionId, TenantId, TierId, UserId};
 
 /// What an access token says (RFC 7519, RFC 9068).
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -21,7 +21,7 @@ pub struct Claims {
     pub sub: UserId,
     pub tid: TenantId,
     pub role: Role,
-    pub tier: String,
+    pub tier: TierId,
     pub sid: SessionId,
     pub iat: i64,
     pub nbf: i64,
@@ -92,14 +92,14 @@ impl SigningKeys {
     }
 
     /// Signs a token for `principal`, good for 15 minutes from `now`.
-    pub fn sign(&self, principal: &Principal, tier: &str, now: DateTime<Utc>) -> Result<AccessToken> {
+    pub fn sign(&self, principal: &Principal, now: DateTime<Utc>) -> Result<AccessToken> {
         let claims = Claims {
             iss: self.issuer.clone(),
             aud: self.audience.clone(),
             sub: principal.user.clone(),
             tid: principal.tenant.clone(),
             role: principal.role,
-            tier: tier.to_owned(),
+            tier: principal.tier.clone(),
             sid: principal.session.clone(),
             iat: now.timestamp(),
             nbf: now.timestamp(),
@@ -133,7 +133,8 @@ impl SigningKeys {
         if claims.nbf - leeway > now.timestamp() {
             return Err(TokenError::Invalid);
         }
-        Ok(Principal { user: claims.sub, tenant: claims.tid, role: claims.role, session: claims.sid })
+        let Claims { sub: user, tid: tenant, role, tier, sid: session, .. } = claims;
+        Ok(Principal { user, tenant, role, tier, session })
     }
 
     /// The name of the key (RFC 7515 §4.1.4).
@@ -165,6 +166,7 @@ mod tests {
             user: UserId::generate(),
             tenant: TenantId::pravis(),
             role: Role::Customer,
+            tier: TierId::FREE,
             session: SessionId::generate(),
         }
     }
@@ -176,7 +178,7 @@ mod tests {
     #[test]
     fn a_token_gives_back_its_principal_until_it_expires() {
         let (keys, principal, now) = (keys(), principal(), Utc::now());
-        let token = keys.sign(&principal, "free", now).unwrap().token;
+        let token = keys.sign(&principal, now).unwrap().token;
         assert_eq!(keys.verify(&token, now), Ok(principal));
         assert_eq!(keys.verify(&token, now + Duration::minutes(16)), Err(TokenError::Expired));
         assert_eq!(keys.verify(&token, now - Duration::minutes(2)), Err(TokenError::Invalid));
@@ -189,10 +191,10 @@ mod tests {
         for (issuer, audience) in [("https://other", "pravis"), ("https://issuer", "other")] {
             let ours = SigningKeys::from_secret(&secret, "https://issuer", "pravis").unwrap();
             let theirs = SigningKeys::from_secret(&secret, issuer, audience).unwrap();
-            let token = theirs.sign(&principal, "free", now).unwrap().token;
+            let token = theirs.sign(&principal, now).unwrap().token;
             assert_eq!(ours.verify(&token, now), Err(TokenError::Invalid));
         }
-        let token = keys.sign(&principal, "free", now).unwrap().token;
+        let token = keys.sign(&principal, now).unwrap().token;
         let (_, payload_and_signature) = token.split_once('.').unwrap();
         for header in [
             json!({"alg": "none", "kid": keys.kid}),

@@ -1,4 +1,4 @@
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::str::FromStr;
 
@@ -162,6 +162,56 @@ impl AsRef<str> for TenantId {
     }
 }
 
+/// A plan that a caller is on, which sets limits: a lower-case letter, then letters, digits and hyphens, 2 to
+/// 32 characters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TierId(Cow<'static, str>);
+
+impl TierId {
+    /// The plan of everybody who has no other.
+    pub const FREE: Self = Self(Cow::Borrowed("free"));
+    pub const PREMIUM: Self = Self(Cow::Borrowed("premium"));
+    pub const ENTERPRISE: Self = Self(Cow::Borrowed("enterprise"));
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for TierId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let sane = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+        if (2..=32).contains(&text.len()) && text.as_bytes()[0].is_ascii_lowercase() && text.bytes().all(sane) {
+            Ok(Self(Cow::Owned(text.to_owned())))
+        } else {
+            Err(IdError { expected: "a tier of 2 to 32 lower-case letters, digits and hyphens" })
+        }
+    }
+}
+
+impl TryFrom<String> for TierId {
+    type Error = IdError;
+
+    fn try_from(text: String) -> Result<Self, IdError> {
+        text.parse()
+    }
+}
+
+impl From<TierId> for String {
+    fn from(id: TierId) -> String {
+        id.0.into_owned()
+    }
+}
+
+impl fmt::Display for TierId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,6 +230,14 @@ mod tests {
         let sample = SampleId::generate();
         let twin = InteractionId::twin_of(sample.as_str()).unwrap();
         assert_eq!(&twin.as_str()[4..], &sample.as_str()[4..]);
+    }
+
+    #[test]
+    fn tiers_are_names() {
+        assert_eq!("free".parse(), Ok(TierId::FREE));
+        for bad in ["", "f", "Free", "9lives", "a b", &"x".repeat(33)] {
+            assert!(bad.parse::<TierId>().is_err(), "{bad:?}");
+        }
     }
 
     #[test]

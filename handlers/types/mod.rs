@@ -7,7 +7,9 @@ mod localised;
 mod money;
 mod service;
 
-pub use ids::{EventId, IdError, InteractionId, OrderId, ProductId, RequestId, SampleId, SessionId, TenantId, UserId};
+pub use ids::{
+    EventId, IdError, InteractionId, OrderId, ProductId, RequestId, SampleId, SessionId, TenantId, TierId, UserId,
+};
 pub use language::Language;
 pub use localised::{LocalisedText, Origin};
 pub use money::Paise;

@@ -19,7 +19,7 @@ use crate::identity::{AccessToken, PasswordRule, RefreshToken, Role, not_ready};
 use crate::ports::secrets::Secret;
 use crate::state::AppState;
 use crate::types::Service;
-use crate::types::UserId;
+use crate::types::{TierId, UserId};
 
 /// Failed sign-ins to one account from one network within [`THROTTLE_WINDOW`].
 const MAX_FAILURES: u64 = 10;
@@ -154,7 +154,7 @@ impl UserView {
             last_name: user.last_name.clone(),
             full_name: format!("{} {}", user.first_name, user.last_name).trim().to_owned(),
             role: user.role,
-            tier: user.tier.clone(),
+            tier: user.tier.to_string(),
             is_active: user.active,
             created_at: user.created_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
         }
@@ -181,7 +181,7 @@ async fn register(state: AppState, request: Request) -> Result<Response> {
         first_name: asked.first_name.trim().to_owned(),
         last_name: asked.last_name.trim().to_owned(),
         role: Role::Customer,
-        tier: "free".into(),
+        tier: TierId::FREE,
         active: true,
         created_at: state.clock.now(),
         consents: Default::default(),

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::error::{Error, Result};
 use crate::identity::Role;
-use crate::types::{TenantId, UserId};
+use crate::types::{TenantId, TierId, UserId};
 
 /// What a customer can consent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -46,7 +46,7 @@ pub struct User {
     pub first_name: String,
     pub last_name: String,
     pub role: Role,
-    pub tier: String,
+    pub tier: TierId,
     pub active: bool,
     pub created_at: DateTime<Utc>,
     #[serde(default)]

@@ -115,9 +115,14 @@ fn answer(
     session: &SessionId,
     token: &RefreshToken,
 ) -> Result<SignedIn> {
-    let principal =
-        Principal { user: user.id.clone(), tenant: tenant.clone(), role: user.role, session: session.clone() };
-    let access = state.keys.sign(&principal, &user.tier, state.clock.now())?;
+    let principal = Principal {
+        user: user.id.clone(),
+        tenant: tenant.clone(),
+        role: user.role,
+        tier: user.tier.clone(),
+        session: session.clone(),
+    };
+    let access = state.keys.sign(&principal, state.clock.now())?;
     Ok(SignedIn::of(user, access, token))
 }
 

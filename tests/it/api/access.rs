@@ -117,7 +117,7 @@ async fn bad_tokens(app: &TestApp) -> Vec<(&'static str, String)> {
     let settings = &app.state.settings;
     let principal: Principal = app.person(Role::Admin).await.principal.clone();
     let now = app.clock.now();
-    let sign = |keys: &SigningKeys, at| keys.sign(&principal, "free", at).unwrap().token;
+    let sign = |keys: &SigningKeys, at| keys.sign(&principal, at).unwrap().token;
     let others = |issuer: &str, audience: &str| {
         SigningKeys::from_secret(&fresh_signing_key().unwrap(), issuer, audience).unwrap()
     };
@@ -137,7 +137,7 @@ async fn bad_tokens(app: &TestApp) -> Vec<(&'static str, String)> {
     let without_session = Principal { session: SessionId::generate(), ..principal.clone() };
     vec![
         ("of an ended session", ended.token().to_owned()),
-        ("of no session", keys.sign(&without_session, "free", now).unwrap().token),
+        ("of no session", keys.sign(&without_session, now).unwrap().token),
         ("expired", sign(&keys, now - Duration::minutes(16))),
         ("from the future", sign(&keys, now + Duration::minutes(5))),
         ("of another key", sign(&others(&settings.token_issuer, &settings.token_audience), now)),

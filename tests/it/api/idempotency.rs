@@ -147,7 +147,7 @@ async fn keys_belong_to_their_caller() {
     assert_ne!(id(&first), id(&second));
     // A new token of the same caller finds the answer.
     let principal = &one.principal;
-    let token = app.state.keys.sign(principal, "free", app.state.clock.now()).unwrap().token;
+    let token = app.state.keys.sign(principal, app.state.clock.now()).unwrap().token;
     let again = app.client().with_token(token).post(SAMPLES).header("idempotency-key", "shared").json(&wanted()).await;
     assert_eq!((id(&again), again.header("idempotent-replayed")), (id(&first), "true"));
 }
@@ -196,7 +196,7 @@ async fn answers_are_kept_for_a_day_at_least_and_not_for_ever() {
     let person = app.customer().await;
     let first = create(&person, "key", &wanted()).await.expect(201);
     let again = async || {
-        let token = app.state.keys.sign(&person.principal, "free", app.state.clock.now()).unwrap().token;
+        let token = app.state.keys.sign(&person.principal, app.state.clock.now()).unwrap().token;
         app.client().with_token(token).post(SAMPLES).header("idempotency-key", "key").json(&wanted()).await.expect(201)
     };
     app.clock.advance(Duration::hours(25));

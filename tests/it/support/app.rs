@@ -18,7 +18,7 @@ use pravis::server::{Listener, Mode, Server};
 use pravis::services::accounts::{self, User};
 use pravis::settings::Settings;
 use pravis::state::AppState;
-use pravis::types::{TenantId, UserId};
+use pravis::types::{TenantId, TierId, UserId};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -131,8 +131,8 @@ impl TestApp {
         let (session, _) = Session::begin(&tenant, &user.id, "test", self.state.clock.now()).unwrap();
         let document = NewDocument::new(session.id.as_str(), &session).unwrap();
         self.state.documents.create(&CUSTOMERS, &customer(&tenant, user.id.as_str()), document).await.unwrap();
-        let principal = Principal { user: user.id.clone(), tenant, role, session: session.id };
-        let token = self.state.keys.sign(&principal, "free", self.state.clock.now()).unwrap().token;
+        let principal = Principal { user: user.id.clone(), tenant, role, tier: TierId::FREE, session: session.id };
+        let token = self.state.keys.sign(&principal, self.state.clock.now()).unwrap().token;
         Person { api: self.client().with_token(token), id: user.id, email, principal }
     }
 

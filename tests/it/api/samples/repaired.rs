@@ -10,7 +10,7 @@ const RECONCILE: &str = "VoiceSamplesReconcile";
 
 /// The same caller with a token for the time that it has become.
 fn later(app: &TestApp, person: &Person) -> Client {
-    let token = app.state.keys.sign(&person.principal, "free", app.state.clock.now()).unwrap().token;
+    let token = app.state.keys.sign(&person.principal, app.state.clock.now()).unwrap().token;
     app.client().with_token(token)
 }
 

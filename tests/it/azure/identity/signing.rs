@@ -16,7 +16,7 @@ use pravis::identity::{KeyRing, Principal, Role, Rotation, SigningKeys, TokenErr
 use pravis::ports::clock::Clock;
 use pravis::server::{Listener, Mode, Server};
 use pravis::state::{App, AppState};
-use pravis::types::{SessionId, TenantId, UserId};
+use pravis::types::{SessionId, TenantId, TierId, UserId};
 use serde_json::json;
 use tokio::task::JoinSet;
 use ulid::Ulid;
@@ -79,7 +79,7 @@ impl Place {
     }
 
     fn sign(&self, keys: &SigningKeys) -> String {
-        keys.sign(&principal(), "free", self.clock.now()).unwrap().token
+        keys.sign(&principal(), self.clock.now()).unwrap().token
     }
 }
 
@@ -88,6 +88,7 @@ fn principal() -> Principal {
         user: UserId::generate(),
         tenant: TenantId::pravis(),
         role: Role::Customer,
+        tier: TierId::FREE,
         session: SessionId::generate(),
     }
 }
@@ -180,8 +181,7 @@ async fn keys_change_under_load_and_no_request_fails() {
     let place = Place { clock: base.clock.clone(), ..Place::new().await };
     let ((first, secrets), (second, _others)) = (place.ready_ring().await, place.ready_ring().await);
     let instances = Arc::new([Instance::start(&base, first).await, Instance::start(&base, second).await]);
-    let sign =
-        |instance: &Instance| instance.state.keys.sign(&person.principal, "free", base.clock.now()).unwrap().token;
+    let sign = |instance: &Instance| instance.state.keys.sign(&person.principal, base.clock.now()).unwrap().token;
     let old = sign(&instances[0]);
     let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let mut load = JoinSet::new();
@@ -192,7 +192,7 @@ async fn keys_change_under_load_and_no_request_fails() {
             while !stop.load(Ordering::Relaxed) {
                 // Signed by one, shown to the other, which may know less.
                 let signer = &instances[number % 2].state.keys;
-                let token = signer.sign(&principal, "free", now).unwrap().token;
+                let token = signer.sign(&principal, now).unwrap().token;
                 for token in [token, old.clone()] {
                     instances[(number + 1) % 2].client.with_token(token).get("/api/v1/auth/me").await.expect(200);
                     answered.fetch_add(1, Ordering::Relaxed);

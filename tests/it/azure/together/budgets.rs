@@ -8,7 +8,7 @@ use pravis::containers::{CUSTOMERS, customer};
 use pravis::identity::{Principal, Role, Session, SigningKeys};
 use pravis::ports::documents::{Filter, NewDocument, Query, Scope};
 use pravis::registry::Registry;
-use pravis::types::{Service, TenantId, UserId};
+use pravis::types::{Service, TenantId, TierId, UserId};
 use serde_json::{Value, json};
 
 use super::{ISSUER, Services};
@@ -183,8 +183,8 @@ async fn staff(services: &Services, story: &Story) -> String {
     let document = NewDocument::new(session.id.as_str(), &session).unwrap();
     story.stores.documents.create(&CUSTOMERS, &customer(&tenant, user.as_str()), document).await.unwrap();
     let keys = SigningKeys::from_secret(&services.signing_key, ISSUER, "pravis-boutique-api").unwrap();
-    let principal = Principal { user, tenant, role: Role::Staff, session: session.id };
-    keys.sign(&principal, "free", chrono::Utc::now()).unwrap().token
+    let principal = Principal { user, tenant, role: Role::Staff, tier: TierId::FREE, session: session.id };
+    keys.sign(&principal, chrono::Utc::now()).unwrap().token
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
