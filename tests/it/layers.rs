@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Each module of the crate, and what it may name besides itself.
-const ALLOWED: [(&str, &[&str]); 22] = [
+const ALLOWED: [(&str, &[&str]); 23] = [
     ("types", &[]),
     ("ports", &["types"]),
     ("error", &["ports"]),
@@ -17,8 +17,9 @@ const ALLOWED: [(&str, &[&str]); 22] = [
     ("containers", &["ports", "types"]),
     ("identity", &["types", "error", "ports", "containers"]),
     ("catalogue", &["types", "error", "understanding"]),
+    ("tenants", &["types", "ports", "containers"]),
     ("http", &["types", "error", "ports", "identity", "containers"]),
-    ("state", &["types", "error", "ports", "identity", "catalogue", "settings", "http"]),
+    ("state", &["types", "error", "ports", "identity", "catalogue", "tenants", "settings", "http"]),
     ("function", &["types", "error", "ports", "identity", "http", "state"]),
     (
         "services",
@@ -28,6 +29,7 @@ const ALLOWED: [(&str, &[&str]); 22] = [
             "ports",
             "identity",
             "catalogue",
+            "tenants",
             "understanding",
             "audio",
             "seed",
@@ -65,6 +67,7 @@ const ALLOWED: [(&str, &[&str]); 22] = [
             "ports",
             "identity",
             "catalogue",
+            "tenants",
             "understanding",
             "settings",
             "containers",
@@ -76,7 +79,7 @@ const ALLOWED: [(&str, &[&str]); 22] = [
             "telemetry",
         ],
     ),
-    ("cli", &["types", "error", "settings", "registry", "host", "server", "app"]),
+    ("cli", &["types", "error", "settings", "services", "registry", "host", "server", "app"]),
     ("lib", &[]),
 ];
 
