@@ -54,8 +54,25 @@ pub static DEAD_LETTERS: Container = Container {
     indexing: BY_ID,
 };
 
+/// The audit log, which is only added to.
+pub static AUDIT: Container = Container {
+    name: "audit",
+    partition_key: &["tenantId", "day"],
+    default_ttl: Some(365 * DAY),
+    indexing: Indexing::Only {
+        fields: &["at", "action", "actor", "subject"],
+        orders: &[
+            OrderIndex { equal: &[], by: "at" },
+            OrderIndex { equal: &["action"], by: "at" },
+            OrderIndex { equal: &["actor"], by: "at" },
+            OrderIndex { equal: &["subject"], by: "at" },
+        ],
+    },
+};
+
 /// Every document container.
-pub static DOCUMENT_CONTAINERS: [&Container; 6] = [&CUSTOMERS, &DIRECTORY, &CATALOGUE, &STOCK, &EVENTS, &DEAD_LETTERS];
+pub static DOCUMENT_CONTAINERS: [&Container; 7] =
+    [&CUSTOMERS, &DIRECTORY, &CATALOGUE, &STOCK, &EVENTS, &DEAD_LETTERS, &AUDIT];
 
 /// The document containers as Azure's APIs take them, for infrastructure: an array of
 /// [`Container::definition`].

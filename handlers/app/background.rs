@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::task::JoinSet;
 
+use crate::audit::AuditLog;
 use crate::catalogue::CatalogueIndex;
 use crate::identity::LiveSessions;
 use crate::ports::cache::{Heard, Invalidations};
@@ -40,6 +41,11 @@ pub fn hear(tasks: &mut JoinSet<()>, invalidations: Arc<dyn Invalidations>, sess
             tokio::time::sleep(FIRST_PAUSE).await;
         }
     });
+}
+
+/// Writes what is noted for the audit log.
+pub fn audit(tasks: &mut JoinSet<()>, audit: Arc<AuditLog>) {
+    tasks.spawn(async move { audit.run().await });
 }
 
 /// Fills an empty catalogue with the samples, once its documents can be written.

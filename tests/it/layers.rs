@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Each module of the crate, and what it may name besides itself.
-const ALLOWED: [(&str, &[&str]); 22] = [
+const ALLOWED: [(&str, &[&str]); 23] = [
     ("types", &[]),
     ("ports", &["types"]),
     ("error", &["ports"]),
@@ -18,7 +18,8 @@ const ALLOWED: [(&str, &[&str]); 22] = [
     ("identity", &["types", "error", "ports", "containers"]),
     ("catalogue", &["types", "error", "understanding"]),
     ("http", &["types", "error", "ports", "identity", "containers"]),
-    ("state", &["types", "error", "ports", "identity", "catalogue", "settings", "http"]),
+    ("audit", &["types", "ports", "containers", "http"]),
+    ("state", &["types", "error", "ports", "identity", "audit", "catalogue", "settings", "http"]),
     ("function", &["types", "error", "ports", "identity", "http", "state"]),
     (
         "services",
@@ -33,6 +34,7 @@ const ALLOWED: [(&str, &[&str]); 22] = [
             "seed",
             "containers",
             "http",
+            "audit",
             "state",
             "function",
             "telemetry",
@@ -49,6 +51,7 @@ const ALLOWED: [(&str, &[&str]); 22] = [
             "ports",
             "identity",
             "http",
+            "audit",
             "state",
             "function",
             "registry",
@@ -64,6 +67,7 @@ const ALLOWED: [(&str, &[&str]); 22] = [
             "error",
             "ports",
             "identity",
+            "audit",
             "catalogue",
             "understanding",
             "settings",
