@@ -40,23 +40,24 @@ impl LiveSessions {
     /// Whether the principal's session lasts: from memory, or by one point read.
     ///
     /// # Errors
-    /// Those of the read, when nothing is in memory.
+    /// Those of the read, when nothing is in memory; those of [`Principal::session`].
     pub async fn is_live(&self, principal: &Principal) -> Result<bool> {
-        if self.ended.contains_key(&principal.session) {
+        let session_id = principal.session()?;
+        if self.ended.contains_key(session_id) {
             return Ok(false);
         }
-        if let Some(live) = self.known.get(&principal.session).await {
+        if let Some(live) = self.known.get(session_id).await {
             return Ok(live);
         }
         let partition = customer(&principal.tenant, principal.user.as_str());
         // It serves all requests of a minute, so none of them is charged.
-        let read = self.documents.read(&CUSTOMERS, &partition, principal.session.as_str());
+        let read = self.documents.read(&CUSTOMERS, &partition, session_id.as_str());
         let found = spent::counted(read).await.0?;
         let session = found.map(|document| document.read::<Session>()).transpose()?;
         let live = session.is_some_and(|session| session.is_live(self.clock.now()));
-        self.known.insert(principal.session.clone(), live).await;
+        self.known.insert(session_id.clone(), live).await;
         // An end that was told while the document was read counts.
-        Ok(live && !self.ended.contains_key(&principal.session))
+        Ok(live && !self.ended.contains_key(session_id))
     }
 
     /// Notes that a session has ended, here or on another instance.

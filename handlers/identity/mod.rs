@@ -6,13 +6,15 @@ mod keyring;
 mod keys;
 mod live;
 mod password;
+mod permissions;
 mod refresh;
 mod session;
 
-pub use caller::{Caller, Principal, Role};
+pub use caller::{Caller, Credential, Principal, Role};
 pub use keyring::{KeyRing, Rotation, not_ready};
 pub use keys::{AccessToken, Claims, SigningKeys, TokenError, fresh_signing_key};
 pub use live::LiveSessions;
 pub use password::{PasswordHasher, PasswordRule};
+pub use permissions::Permission;
 pub use refresh::{RefreshToken, Salt};
 pub use session::{EndReason, Ended, Refresh, Session};

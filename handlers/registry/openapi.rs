@@ -150,10 +150,7 @@ fn failures(http: &HttpTrigger) -> Vec<(StatusCode, Vec<Code>)> {
     let mut codes = http.operation.failures.clone();
     codes.extend([Code::NotAcceptable, Code::Internal, Code::Unavailable, Code::InvalidToken]);
     if http.access != Access::Anyone {
-        codes.push(Code::NotAuthenticated);
-    }
-    if matches!(http.access, Access::Roles(_)) {
-        codes.push(Code::NotPermitted);
+        codes.extend([Code::NotAuthenticated, Code::NotPermitted]);
     }
     if http.route.contains('{') {
         codes.push(Code::NotFound);

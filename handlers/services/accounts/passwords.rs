@@ -126,7 +126,7 @@ async fn change(state: AppState, request: Request) -> Result<Response> {
     }
     auth::forget_attempts(&state, &throttle).await;
     set(&state, &principal.tenant, &principal.user, asked.new_password).await?;
-    let kept = Some(&principal.session);
+    let kept = Some(principal.session()?);
     sessions::end_all(&state, &principal.tenant, &principal.user, kept, EndReason::PasswordChanged).await?;
     Ok(no_store(json(&Done { success: true, message: "The password is changed." })?))
 }

@@ -13,7 +13,7 @@ use crate::containers::{CUSTOMERS, customer};
 use crate::error::{Code, Error, Result};
 use crate::function::{Access, Function};
 use crate::http::{Request, Response, json, no_store};
-use crate::identity::{EndReason, Principal, Refresh, RefreshToken, Session};
+use crate::identity::{Credential, EndReason, Principal, Refresh, RefreshToken, Session};
 use crate::ports::documents::{Document, Filter, NewDocument, Operation, Query, Scope, Ttl};
 use crate::ports::{Condition, ETag, PortErrorKind};
 use crate::services::outbox;
@@ -120,7 +120,7 @@ fn answer(
         tenant: tenant.clone(),
         role: user.role,
         tier: user.tier.clone(),
-        session: session.clone(),
+        credential: Credential::Session(session.clone()),
     };
     let access = state.keys.sign(&principal, state.clock.now())?;
     Ok(SignedIn::of(user, access, token))
@@ -179,7 +179,7 @@ async fn logout(state: AppState, request: Request) -> Result<Response> {
     let ended = if query.everywhere {
         end_all(&state, &principal.tenant, &principal.user, None, EndReason::SignedOut).await?
     } else {
-        usize::from(end(&state, principal, &principal.session).await?)
+        usize::from(end(&state, principal, principal.session()?).await?)
     };
     Ok(no_store(json(&EndedSessions { success: true, ended })?))
 }
@@ -194,6 +194,7 @@ async fn delete(state: AppState, request: Request) -> Result<Response> {
 
 async fn list(state: AppState, request: Request) -> Result<Response> {
     let principal = request.principal()?;
+    let present = principal.session()?;
     let now = state.clock.now();
     let mut open: Vec<Session> = all(&state, &principal.tenant, &principal.user)
         .await?
@@ -203,7 +204,7 @@ async fn list(state: AppState, request: Request) -> Result<Response> {
     open.retain(|session| session.is_live(now));
     open.sort_by_key(|session| std::cmp::Reverse(session.last_used_at));
     let view = |session: Session| SessionView {
-        current: session.id == principal.session,
+        current: &session.id == present,
         id: session.id.to_string(),
         device: session.device,
         created_at: session.created_at,

@@ -7,7 +7,7 @@ use chrono::Duration;
 use http::StatusCode;
 use pravis::error::Code;
 use pravis::function::{Access, HttpTrigger};
-use pravis::identity::{Principal, Role, SigningKeys, fresh_signing_key};
+use pravis::identity::{Credential, Principal, Role, SigningKeys, fresh_signing_key};
 use pravis::ports::clock::Clock;
 use pravis::types::SessionId;
 use serde_json::{Value, json};
@@ -77,7 +77,7 @@ async fn strangers_reach_what_is_open_and_nothing_else() {
         let answer = knock(&app.client(), function).await;
         match function.access {
             Access::Anyone => assert_ne!(code(&answer), Some(Code::NotAuthenticated), "{name}"),
-            Access::SignedIn | Access::Roles(_) => {
+            Access::SignedIn | Access::May(_) => {
                 answer.problem(401, Code::NotAuthenticated);
                 assert_eq!(answer.header("www-authenticate"), "Bearer", "{name}");
             }
@@ -95,7 +95,7 @@ async fn each_role_reaches_what_the_row_says() {
             let answer = knock(&person, function).await;
             let allowed = match function.access {
                 Access::Anyone | Access::SignedIn => true,
-                Access::Roles(roles) => roles.contains(&role),
+                Access::May(permission) => role.may(permission),
             };
             if allowed {
                 assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{name} as {role:?}");
@@ -134,7 +134,7 @@ async fn bad_tokens(app: &TestApp) -> Vec<(&'static str, String)> {
     let other_claims = URL_SAFE_NO_PAD.encode(claims.to_string());
     let ended = app.person(Role::Admin).await;
     ended.post("/api/v1/auth/logout").await.expect(200);
-    let without_session = Principal { session: SessionId::generate(), ..principal.clone() };
+    let without_session = Principal { credential: Credential::Session(SessionId::generate()), ..principal.clone() };
     vec![
         ("of an ended session", ended.token().to_owned()),
         ("of no session", keys.sign(&without_session, now).unwrap().token),

@@ -11,7 +11,7 @@ use pravis::app::{Application, build_at};
 use pravis::containers::{CUSTOMERS, customer};
 use pravis::function::{DocumentsChanged, HttpTrigger, TimerTick, Trigger};
 use pravis::host::local::{LocalHost, LocalStores};
-use pravis::identity::{Principal, Role, Session};
+use pravis::identity::{Credential, Principal, Role, Session};
 use pravis::ports::documents::NewDocument;
 use pravis::registry::Registry;
 use pravis::server::{Listener, Mode, Server};
@@ -131,7 +131,8 @@ impl TestApp {
         let (session, _) = Session::begin(&tenant, &user.id, "test", self.state.clock.now()).unwrap();
         let document = NewDocument::new(session.id.as_str(), &session).unwrap();
         self.state.documents.create(&CUSTOMERS, &customer(&tenant, user.id.as_str()), document).await.unwrap();
-        let principal = Principal { user: user.id.clone(), tenant, role, tier: TierId::FREE, session: session.id };
+        let credential = Credential::Session(session.id);
+        let principal = Principal { user: user.id.clone(), tenant, role, tier: TierId::FREE, credential };
         let token = self.state.keys.sign(&principal, self.state.clock.now()).unwrap().token;
         Person { api: self.client().with_token(token), id: user.id, email, principal }
     }

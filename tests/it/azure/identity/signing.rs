@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use pravis::adapters::secrets::KeyVaultSecrets;
 use pravis::catalogue::CatalogueIndex;
 use pravis::error::Code;
-use pravis::identity::{KeyRing, Principal, Role, Rotation, SigningKeys, TokenError, fresh_signing_key};
+use pravis::identity::{Credential, KeyRing, Principal, Role, Rotation, SigningKeys, TokenError, fresh_signing_key};
 use pravis::ports::clock::Clock;
 use pravis::server::{Listener, Mode, Server};
 use pravis::state::{App, AppState};
@@ -89,7 +89,7 @@ fn principal() -> Principal {
         tenant: TenantId::pravis(),
         role: Role::Customer,
         tier: TierId::FREE,
-        session: SessionId::generate(),
+        credential: Credential::Session(SessionId::generate()),
     }
 }
 

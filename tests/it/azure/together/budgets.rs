@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
 use pravis::containers::{CUSTOMERS, customer};
-use pravis::identity::{Principal, Role, Session, SigningKeys};
+use pravis::identity::{Credential, Principal, Role, Session, SigningKeys};
 use pravis::ports::documents::{Filter, NewDocument, Query, Scope};
 use pravis::registry::Registry;
 use pravis::types::{Service, TenantId, TierId, UserId};
@@ -183,7 +183,8 @@ async fn staff(services: &Services, story: &Story) -> String {
     let document = NewDocument::new(session.id.as_str(), &session).unwrap();
     story.stores.documents.create(&CUSTOMERS, &customer(&tenant, user.as_str()), document).await.unwrap();
     let keys = SigningKeys::from_secret(&services.signing_key, ISSUER, "pravis-boutique-api").unwrap();
-    let principal = Principal { user, tenant, role: Role::Staff, tier: TierId::FREE, session: session.id };
+    let credential = Credential::Session(session.id);
+    let principal = Principal { user, tenant, role: Role::Staff, tier: TierId::FREE, credential };
     keys.sign(&principal, chrono::Utc::now()).unwrap().token
 }
 
