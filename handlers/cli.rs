@@ -205,10 +205,14 @@ async fn serve(args: ServeArgs, mut variables: BTreeMap<String, String>) -> Resu
     let (stop, stopped) = watch::channel(false);
     let host = LocalHost::new(state.clone(), registry.clone(), stores.clone());
     let host = tokio::spawn(host.run(stopped));
+    let audit = state.audit.clone();
     let server = Server::new(state, registry, Mode::Standalone { blobs: stores.embedded.blobs })?;
     listener.serve(Arc::new(server), told_to_stop()).await;
     stop.send_replace(true);
     host.await?;
+    if let Err(error) = audit.flush().await {
+        tracing::warn!(%error, "the last audit records are not written");
+    }
     Ok(())
 }
 

@@ -66,9 +66,25 @@ pub static DEAD_LETTERS: Container = Container {
     indexing: BY_ID,
 };
 
+/// The audit log, which is only added to.
+pub static AUDIT: Container = Container {
+    name: "audit",
+    partition_key: &["tenantId", "day"],
+    default_ttl: Some(365 * DAY),
+    indexing: Indexing::Only {
+        fields: &["at", "action", "actor", "subject"],
+        orders: &[
+            OrderIndex { equal: &[], by: "at" },
+            OrderIndex { equal: &["action"], by: "at" },
+            OrderIndex { equal: &["actor"], by: "at" },
+            OrderIndex { equal: &["subject"], by: "at" },
+        ],
+    },
+};
+
 /// Every document container.
-pub static DOCUMENT_CONTAINERS: [&Container; 7] =
-    [&CUSTOMERS, &DIRECTORY, &TENANTS, &CATALOGUE, &STOCK, &EVENTS, &DEAD_LETTERS];
+pub static DOCUMENT_CONTAINERS: [&Container; 8] =
+    [&CUSTOMERS, &DIRECTORY, &TENANTS, &CATALOGUE, &STOCK, &EVENTS, &DEAD_LETTERS, &AUDIT];
 
 /// Those whose documents belong to tenants: what a dedicated database holds.
 pub static TENANT_CONTAINERS: LazyLock<Vec<&'static Container>> =

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use crate::audit::AuditLog;
 use crate::catalogue::CatalogueIndex;
 use crate::error::{Code, Error, Result};
 use crate::http::idempotency::Idempotency;
@@ -46,6 +47,7 @@ pub struct App {
     pub keys: KeyRing,
     pub passwords: PasswordHasher,
     pub sessions: Arc<LiveSessions>,
+    pub audit: Arc<AuditLog>,
     pub catalogue: CatalogueIndex,
     /// The OpenAPI document of the functions that this process serves; made when it is first asked for.
     pub openapi: OpenApiDocument,

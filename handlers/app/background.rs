@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use serde::Deserialize;
 use tokio::task::JoinSet;
 
+use crate::audit::AuditLog;
 use crate::catalogue::CatalogueIndex;
 use crate::identity::LiveSessions;
 use crate::ports::cache::{Heard, Invalidations};
@@ -64,6 +65,11 @@ pub fn hear(
             tokio::time::sleep(FIRST_PAUSE).await;
         }
     });
+}
+
+/// Writes what is noted for the audit log.
+pub fn audit(tasks: &mut JoinSet<()>, audit: Arc<AuditLog>) {
+    tasks.spawn(async move { audit.run().await });
 }
 
 /// Fills an empty catalogue with the samples, once its documents can be written.

@@ -12,6 +12,7 @@ use self::parts::Parts;
 use crate::adapters::events::QueuedEvents;
 use crate::adapters::speech::LocalSpeech;
 use crate::adapters::speech::local::{CommandLine, Corpus, LocalSpeechSettings};
+use crate::audit::AuditLog;
 use crate::catalogue::CatalogueIndex;
 use crate::containers::{BLOB_CONTAINERS, TENANT_CONTAINERS};
 use crate::error::{Error, Result};
@@ -54,7 +55,9 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
         Parts::of(&settings, &clock).await?;
     let sessions = Arc::new(LiveSessions::new(stores.documents.clone(), clock.clone()));
     let catalogue = CatalogueIndex::new();
+    let audit = Arc::new(AuditLog::new(stores.documents.clone(), clock.clone()));
     let mut tasks = JoinSet::new();
+    background::audit(&mut tasks, audit.clone());
     background::hear(&mut tasks, invalidations.clone(), sessions.clone(), tenants.clone());
     match &stores.embedded.documents {
         _ if !settings.seed => {}
@@ -73,6 +76,7 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
         keys,
         passwords: PasswordHasher::new(2),
         sessions,
+        audit,
         catalogue,
         openapi: describe(registry.clone(), settings.public_url.clone()),
         voice_slots: Arc::new(tokio::sync::Semaphore::new(settings.voice_concurrency)),

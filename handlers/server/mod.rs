@@ -8,6 +8,7 @@ mod client;
 mod listener;
 mod local_blobs;
 mod pipeline;
+mod refusals;
 
 pub use listener::{Listener, ListenerError};
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Each module of the crate, and what it may name besides itself.
-const ALLOWED: [(&str, &[&str]); 23] = [
+const ALLOWED: [(&str, &[&str]); 24] = [
     ("types", &[]),
     ("ports", &["types"]),
     ("error", &["ports"]),
@@ -19,7 +19,8 @@ const ALLOWED: [(&str, &[&str]); 23] = [
     ("catalogue", &["types", "error", "understanding"]),
     ("tenants", &["types", "ports", "containers"]),
     ("http", &["types", "error", "ports", "identity", "containers"]),
-    ("state", &["types", "error", "ports", "identity", "catalogue", "tenants", "settings", "http"]),
+    ("audit", &["types", "ports", "containers", "http"]),
+    ("state", &["types", "error", "ports", "identity", "audit", "catalogue", "tenants", "settings", "http"]),
     ("function", &["types", "error", "ports", "identity", "http", "state"]),
     (
         "services",
@@ -35,6 +36,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "seed",
             "containers",
             "http",
+            "audit",
             "state",
             "function",
             "telemetry",
@@ -51,6 +53,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "ports",
             "identity",
             "http",
+            "audit",
             "state",
             "function",
             "registry",
@@ -66,6 +69,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "error",
             "ports",
             "identity",
+            "audit",
             "catalogue",
             "tenants",
             "understanding",

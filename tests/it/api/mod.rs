@@ -2,6 +2,7 @@
 
 mod access;
 mod accounts;
+mod audit;
 mod catalogue;
 mod commands;
 mod ground_rules;

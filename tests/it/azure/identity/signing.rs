@@ -126,6 +126,7 @@ impl Instance {
             cache: given.cache.clone(),
             limits: given.limits.clone(),
             sessions: given.sessions.clone(),
+            audit: given.audit.clone(),
             background: JoinSet::new(),
             invalidations: given.invalidations.clone(),
             reporting: given.reporting.clone(),
