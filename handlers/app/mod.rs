@@ -16,13 +16,16 @@ use crate::catalogue::CatalogueIndex;
 use crate::containers::BLOB_CONTAINERS;
 use crate::error::{Error, Result};
 use crate::host::local::LocalStores;
-use crate::identity::{LiveSessions, PasswordHasher};
+use crate::identity::{LiveApiKeys, LiveSessions, PasswordHasher};
 use crate::ports::clock::{Clock, SystemClock};
 use crate::ports::reporting::ReportingDb;
+use crate::ports::secrets::Secret;
 use crate::registry::{Registry, openapi};
+use crate::services::accounts::{self, Appointed};
 use crate::services::{analytics, shop};
 use crate::settings::{Environment, SettingError, Settings};
 use crate::state::{App, AppState, OpenApiDocument};
+use crate::types::TenantId;
 use crate::{telemetry, understanding};
 
 /// An application that is ready to serve.
@@ -51,9 +54,10 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
     let Parts { stores, cache, limits, invalidations, reporting, secrets, keys, .. } =
         Parts::of(&settings, &clock).await?;
     let sessions = Arc::new(LiveSessions::new(stores.documents.clone(), clock.clone()));
+    let api_keys = Arc::new(LiveApiKeys::new(stores.documents.clone(), clock.clone(), accounts::api_key_first_use));
     let catalogue = CatalogueIndex::new();
     let mut tasks = JoinSet::new();
-    background::hear(&mut tasks, invalidations.clone(), sessions.clone());
+    background::hear(&mut tasks, invalidations.clone(), sessions.clone(), api_keys.clone());
     match &stores.embedded.documents {
         _ if !settings.seed => {}
         Some(documents) => {
@@ -71,6 +75,7 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
         keys,
         passwords: PasswordHasher::new(2),
         sessions,
+        api_keys,
         catalogue,
         openapi: describe(registry.clone(), settings.public_url.clone()),
         voice_slots: Arc::new(tokio::sync::Semaphore::new(settings.voice_concurrency)),
@@ -118,6 +123,22 @@ pub async fn migrate(settings: &Settings) -> Result<Vec<&'static str>> {
         done.push("Azure SQL: tables are as declared");
     }
     Ok(done)
+}
+
+/// Makes the owner of an address an administrator of a boutique, in the stores that are set; see
+/// [`accounts::appoint`].
+///
+/// # Errors
+/// Those of [`build`] and of [`accounts::appoint`].
+pub async fn appoint(
+    settings: Settings,
+    tenant: &TenantId,
+    email: &str,
+    password: Secret,
+    another: bool,
+) -> Result<Appointed> {
+    let Application { state, .. } = build(Settings { seed: false, ..settings }).await?;
+    accounts::appoint(&state, tenant, email, password, another).await
 }
 
 /// The local speech engine, its programs found but not run.

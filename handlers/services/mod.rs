@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod analytics;
+pub mod news;
 pub mod ops;
 mod outbox;
 pub mod shop;

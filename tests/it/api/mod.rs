@@ -2,6 +2,7 @@
 
 mod access;
 mod accounts;
+mod api_keys;
 mod catalogue;
 mod commands;
 mod ground_rules;
@@ -13,3 +14,4 @@ mod profile;
 pub mod samples;
 mod sessions;
 mod storefront;
+mod users;
