@@ -34,6 +34,8 @@ pub struct Principal {
     pub tenant: TenantId,
     pub role: Role,
     pub tier: TierId,
+    /// The version of the account that says so; see [`super::LiveSessions`]. 0 for a program.
+    pub version: u64,
     pub credential: Credential,
 }
 

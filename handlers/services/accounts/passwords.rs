@@ -199,7 +199,7 @@ async fn reset(state: AppState, request: Request) -> Result<Response> {
     Ok(no_store(json(&Done { success: true, message: "The password is set; sign in with it." })?))
 }
 
-async fn set(state: &AppState, tenant: &TenantId, user: &UserId, password: String) -> Result<()> {
+pub(super) async fn set(state: &AppState, tenant: &TenantId, user: &UserId, password: String) -> Result<()> {
     let hash = state.passwords.hash(Secret::new(password)).await?;
     change_user(state, tenant, user, |user| user.password_hash.clone_from(&hash)).await?;
     Ok(())

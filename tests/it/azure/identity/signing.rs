@@ -89,6 +89,7 @@ fn principal() -> Principal {
         tenant: TenantId::pravis(),
         role: Role::Customer,
         tier: TierId::FREE,
+        version: 0,
         credential: Credential::Session(SessionId::generate()),
     }
 }
@@ -127,6 +128,7 @@ impl Instance {
             limits: given.limits.clone(),
             sessions: given.sessions.clone(),
             audit: given.audit.clone(),
+            api_keys: given.api_keys.clone(),
             background: JoinSet::new(),
             invalidations: given.invalidations.clone(),
             reporting: given.reporting.clone(),
