@@ -11,7 +11,7 @@ use crate::catalogue::CatalogueIndex;
 use crate::identity::LiveSessions;
 use crate::ports::cache::{Heard, Invalidations};
 use crate::ports::documents::DocumentStore;
-use crate::services::accounts::SessionEnded;
+use crate::services::accounts::SessionNews;
 use crate::services::shop;
 use crate::types::TenantId;
 
@@ -27,8 +27,8 @@ pub fn hear(tasks: &mut JoinSet<()>, invalidations: Arc<dyn Invalidations>, sess
                 Ok(mut news) => {
                     while let Some(heard) = news.next().await {
                         match heard {
-                            Heard::Message(message) => match serde_json::from_slice::<SessionEnded>(&message) {
-                                Ok(news) => sessions.ended(&news.session_ended).await,
+                            Heard::Message(message) => match serde_json::from_slice::<SessionNews>(&message) {
+                                Ok(news) => news.heard(&sessions).await,
                                 Err(error) => tracing::debug!(%error, "news that is not for this version"),
                             },
                             Heard::Gap => sessions.doubt(),

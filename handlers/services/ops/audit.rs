@@ -14,7 +14,7 @@ use crate::containers::CUSTOMERS;
 use crate::error::{Error, Result};
 use crate::function::{Access, DocumentsChanged, Function, Outcome};
 use crate::http::{Request, Response, json, no_store};
-use crate::identity::Role;
+use crate::identity::Permission;
 use crate::ports::PortErrorKind;
 use crate::services::outbox::{self, OutboxDocument};
 use crate::state::AppState;
@@ -30,7 +30,7 @@ const WRITES: usize = 8;
 pub fn functions() -> Vec<Function> {
     vec![
         Function::http("OpsAuditList", Service::Ops, Method::GET, "v1/admin/audit", list)
-            .access(Access::Roles(&[Role::Staff, Role::Admin]))
+            .access(Access::May(Permission::ReadAudit))
             .summary("Lists what happened to accounts and access, the newest first; at most 31 days in one search.")
             .query::<AuditQuery>()
             .answers::<AuditList>(StatusCode::OK, "A page of the log.", json!({ "items": [{ "id": "evt_01KAXQ8W0V7D3T4Z5J6N8P9R2S", "at": "2026-01-15T06:30:00.000000Z", "action": "password.changed", "outcome": "succeeded", "actor": "usr_01KAXQ8W0V7D3T4Z5J6N8P9R2S", "subject": "usr_01KAXQ8W0V7D3T4Z5J6N8P9R2S", "network": "203.0.113.0/24", "device": "Firefox", "requestId": "req_01KAXQ8W0V7D3T4Z5J6N8P9R2S", "count": 1, "lastAt": "2026-01-15T06:30:00.000000Z", "details": {} }], "next": null }))

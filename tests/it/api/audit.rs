@@ -49,7 +49,7 @@ async fn what_happens_to_an_account_is_recorded_with_who_and_from_where() {
     recorded(&app, &staff, &format!("action=account.registered&subject={}", person.id)).await;
     person.post("/api/v1/auth/logout").await.expect(200);
     let ended = recorded(&app, &staff, &format!("action=session.ended&subject={}", person.id)).await;
-    assert_eq!(ended["details"]["of"], person.principal.session.as_str());
+    assert_eq!(ended["details"]["of"], person.principal.session().unwrap().as_str());
 }
 
 #[tokio::test]
