@@ -78,7 +78,8 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
     }
     let state = AppState::new(App {
         keys,
-        passwords: PasswordHasher::new(2),
+        // Half of the machine is left to all else.
+        passwords: PasswordHasher::new(std::thread::available_parallelism().map_or(1, |count| count.get() / 2)),
         sessions,
         api_keys,
         audit,

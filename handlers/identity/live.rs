@@ -39,8 +39,14 @@ pub struct LiveSessions {
     clock: Arc<dyn Clock>,
     known: Cache<SessionId, Arc<Known>>,
     ended: Cache<SessionId, ()>,
-    /// Versions of accounts that were told.
-    changed: Cache<UserId, u64>,
+    told: Cache<UserId, Told>,
+}
+
+/// What an account was told to have become.
+#[derive(Clone, Copy, Default)]
+struct Told {
+    version: u64,
+    epoch: u32,
 }
 
 /// A session and its account as they were read.
@@ -48,24 +54,29 @@ struct Known {
     tenant: TenantId,
     user: UserId,
     version: u64,
-    /// When the session ends by itself; `None` when it or the account is no more.
+    /// The epoch that the account had come to.
+    epoch: u32,
+    /// When the session ends by itself; `None` when it or the account is no more, or it is of an earlier epoch.
     until: Option<DateTime<Utc>>,
 }
 
 /// What counts here of an account; the accounts service writes the rest.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Account {
     active: bool,
     #[serde(default)]
     version: u64,
+    #[serde(default)]
+    session_epoch: u32,
 }
 
 impl LiveSessions {
     pub fn new(documents: Arc<dyn DocumentStore>, clock: Arc<dyn Clock>) -> Self {
         let known = Cache::builder().max_capacity(MAX_SESSIONS).time_to_live(BELIEVED).build();
         let ended = Cache::builder().max_capacity(MAX_SESSIONS).time_to_live(REMEMBERED).build();
-        let changed = Cache::builder().max_capacity(MAX_SESSIONS).time_to_live(REMEMBERED).build();
-        Self { documents, clock, known, ended, changed }
+        let told = Cache::builder().max_capacity(MAX_SESSIONS).time_to_live(REMEMBERED).build();
+        Self { documents, clock, known, ended, told }
     }
 
     /// What the token of a principal is worth: from memory, or by two point reads.
@@ -78,8 +89,10 @@ impl LiveSessions {
             return Ok(Standing::Ended);
         }
         // A token of a later version was made from what the account has become since.
-        let least = principal.version.max(self.told(&principal.user).await);
-        let believed = self.known.get(session).await.filter(|known| known.version >= least);
+        let told = self.told(&principal.user).await;
+        let least = principal.version.max(told.version);
+        let recent = |known: &Arc<Known>| known.version >= least && known.epoch >= told.epoch;
+        let believed = self.known.get(session).await.filter(recent);
         let known = match believed {
             Some(known) => known,
             None => self.read(principal, session).await?,
@@ -88,16 +101,17 @@ impl LiveSessions {
         if self.ended.contains_key(session) {
             return Ok(Standing::Ended);
         }
-        if !known.is_of(principal) || known.until.is_none_or(|until| until <= self.clock.now()) {
+        let told = self.told(&principal.user).await;
+        let over = known.epoch < told.epoch || known.until.is_none_or(|until| until <= self.clock.now());
+        if over || !known.is_of(principal) {
             return Ok(Standing::Ended);
         }
-        let present = known.version.max(self.told(&principal.user).await);
+        let present = known.version.max(told.version);
         Ok(if principal.version == present { Standing::Live } else { Standing::Outdated })
     }
 
-    /// The last version of an account that was told.
-    async fn told(&self, user: &UserId) -> u64 {
-        self.changed.get(user).await.unwrap_or_default()
+    async fn told(&self, user: &UserId) -> Told {
+        self.told.get(user).await.unwrap_or_default()
     }
 
     async fn read(&self, principal: &Principal, id: &SessionId) -> Result<Arc<Known>> {
@@ -116,9 +130,11 @@ impl LiveSessions {
             tenant: principal.tenant.clone(),
             user: principal.user.clone(),
             version: account.as_ref().map_or(0, |account| account.version),
+            epoch: account.as_ref().map_or(0, |account| account.session_epoch),
             until: session
-                .filter(|session| session.is_live(self.clock.now()) && account.is_some_and(|account| account.active))
-                .map(|session| session.expires_at),
+                .zip(account)
+                .filter(|(session, account)| self.lasts(session, account))
+                .map(|(it, _)| it.expires_at),
         });
         self.known.insert(id.clone(), known.clone()).await;
         Ok(known)
@@ -130,14 +146,29 @@ impl LiveSessions {
         self.known.invalidate(session).await;
     }
 
+    fn lasts(&self, session: &Session, account: &Account) -> bool {
+        session.is_live(self.clock.now()) && account.active && session.epoch == account.session_epoch
+    }
+
     /// Notes that an account was changed, here or on another instance, and that tokens of a lesser version
     /// are void.
     pub async fn account_changed(&self, user: &UserId, version: u64) {
-        let told = self.changed.entry_by_ref(user).and_upsert_with(|told| {
-            let told = told.map_or(0, moka::Entry::into_value);
-            std::future::ready(told.max(version))
+        self.tell(user, Told { version, epoch: 0 }).await;
+    }
+
+    /// Notes that an account has come to an epoch, here or on another instance: its sessions of earlier
+    /// ones have ended.
+    pub async fn came_to(&self, user: &UserId, epoch: u32) {
+        self.tell(user, Told { version: 0, epoch }).await;
+    }
+
+    async fn tell(&self, user: &UserId, news: Told) {
+        let later = self.told.entry_by_ref(user).and_upsert_with(|told| {
+            let told = told.map(moka::Entry::into_value).unwrap_or_default();
+            let later = Told { version: told.version.max(news.version), epoch: told.epoch.max(news.epoch) };
+            std::future::ready(later)
         });
-        told.await;
+        later.await;
     }
 
     /// Forgets what is believed: news may have been missed.

@@ -1,9 +1,9 @@
 //! Refusals of credentials and permissions, as the audit log hears of them.
 
 use super::Server;
-use crate::audit::{Note, Origin, Outcome, Subject, actions};
+use crate::audit::{Note, Origin, Outcome, actions};
 use crate::error::{Code, Error};
-use crate::identity::Caller;
+use crate::identity::{Caller, Credential};
 
 /// What is told about a token whose time is over. That happens to every client, and is no sign of anything.
 pub const EXPIRED: &str = "The access token has expired; sign in again.";
@@ -32,12 +32,16 @@ pub fn access(
     error: &Error,
 ) {
     let Some(principal) = caller.principal().filter(|_| error.code() == Code::NotPermitted) else { return };
+    let actor = match &principal.credential {
+        Credential::Session(_) => principal.user.to_string(),
+        Credential::ApiKey { id, .. } => id.to_string(),
+    };
     server.state.audit.note(Note {
         tenant: principal.tenant.clone(),
         action: actions::ACCESS_REFUSED,
         outcome: Outcome::Refused,
-        actor: Some(principal.user.to_string()),
-        subject: Some(Subject::Id(principal.user.to_string())),
+        actor: Some(actor),
+        subject: None,
         origin: origin(),
         reason: function,
     });

@@ -18,6 +18,11 @@ pub enum News {
         user: UserId,
         version: u64,
     },
+    /// The sessions of the account of earlier epochs have ended.
+    SessionsEnded {
+        user: UserId,
+        epoch: u32,
+    },
     ApiKeyRevoked(ApiKeyId),
     /// A boutique's record: its status, or where its documents are.
     TenantChanged(TenantId),
@@ -29,6 +34,7 @@ impl News {
         match self {
             Self::SessionEnded(session) => sessions.ended(session).await,
             Self::AccountChanged { user, version } => sessions.account_changed(user, *version).await,
+            Self::SessionsEnded { user, epoch } => sessions.came_to(user, *epoch).await,
             Self::ApiKeyRevoked(key) => api_keys.revoked(key).await,
             Self::TenantChanged(_) => tenants.forget(),
         }

@@ -3,12 +3,20 @@
 mod admin;
 mod auth;
 mod consents;
+mod devices;
+mod emails;
+mod login_name;
 mod model;
+mod one_time;
 mod passwords;
+mod phone;
+mod phones;
 mod profile;
 mod sessions;
+mod sign_ins;
 mod store;
 pub mod team;
+mod throttle;
 
 pub use admin::{Appointed, appoint, first_use as api_key_first_use};
 pub use model::{Consent, Purpose, User};
@@ -24,6 +32,8 @@ pub fn functions() -> Vec<Function> {
         sessions::functions(),
         profile::functions(),
         passwords::functions(),
+        phones::functions(),
+        emails::functions(),
         consents::functions(),
     ]
     .into_iter()

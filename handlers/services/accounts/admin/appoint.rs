@@ -3,9 +3,9 @@
 
 use super::super::model::{Email, User};
 use super::super::team::{self, Change};
-use super::super::{passwords, sessions, store};
+use super::super::{passwords, store};
 use crate::error::{Error, Result};
-use crate::identity::{EndReason, PasswordRule, Role};
+use crate::identity::{Lane, PasswordRule, Role};
 use crate::ports::secrets::Secret;
 use crate::state::AppState;
 use crate::types::{TenantId, TierId, UserId};
@@ -47,7 +47,6 @@ pub async fn appoint(
     let (id, appointed) = match store::user_by_email(state, tenant, &email).await? {
         Some(user) => {
             passwords::set(state, tenant, &user.id, password.expose().to_owned()).await?;
-            sessions::end_all(state, tenant, &user.id, None, EndReason::PasswordChanged).await?;
             team::change(state, tenant, &user.id, Change::Active(true), OPERATOR).await?;
             (user.id, Appointed::Raised)
         }
@@ -62,7 +61,7 @@ async fn create(state: &AppState, tenant: &TenantId, email: Email, password: Sec
         kind: User::KIND.into(),
         id: UserId::generate(),
         email,
-        password_hash: state.passwords.hash(password).await?,
+        password_hash: state.passwords.hash(Lane::Trusted, password).await?,
         first_name: String::new(),
         last_name: String::new(),
         role: Role::Customer,
@@ -71,6 +70,8 @@ async fn create(state: &AppState, tenant: &TenantId, email: Email, password: Sec
         version: 0,
         created_at: state.clock.now(),
         consents: Default::default(),
+        phone: None,
+        session_epoch: 0,
     };
     store::create_user(state, tenant, &user).await?;
     Ok(user.id)

@@ -195,7 +195,7 @@ async fn set_active(state: AppState, request: Request) -> Result<Response> {
     if user.role != Role::Customer && !actor.may(Permission::ManageRoles) {
         return Err(Error::new(Code::NotPermitted, "You may close and open accounts of customers only."));
     }
-    let end = async || sessions::end_all(&state, &actor.tenant, &user.id, None, EndReason::AccountClosed).await;
+    let end = async || sessions::end_all(&state, &actor.tenant, &user.id, EndReason::AccountClosed, None).await;
     if active && !user.active {
         // What is left of before it was closed does not come back with it.
         end().await?;
