@@ -28,5 +28,6 @@ pub mod services;
 pub mod settings;
 pub mod state;
 pub mod telemetry;
+pub mod tenants;
 pub mod types;
 pub mod understanding;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use serde::Deserialize;
 use tokio::task::JoinSet;
 
 use crate::audit::AuditLog;
@@ -13,28 +14,51 @@ use crate::ports::cache::{Heard, Invalidations};
 use crate::ports::documents::DocumentStore;
 use crate::services::accounts::SessionNews;
 use crate::services::shop;
+use crate::services::tenants::TenantsChanged;
+use crate::tenants::TenantDirectory;
 use crate::types::TenantId;
 
 /// Between two tries of what failed; doubled up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// What instances tell each other.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum News {
+    Session(SessionNews),
+    Tenants(TenantsChanged),
+}
+
 /// Hears what other instances tell, and acts on it.
-pub fn hear(tasks: &mut JoinSet<()>, invalidations: Arc<dyn Invalidations>, sessions: Arc<LiveSessions>) {
+pub fn hear(
+    tasks: &mut JoinSet<()>,
+    invalidations: Arc<dyn Invalidations>,
+    sessions: Arc<LiveSessions>,
+    tenants: TenantDirectory,
+) {
     tasks.spawn(async move {
         loop {
             match invalidations.subscribe().await {
                 Ok(mut news) => {
                     while let Some(heard) = news.next().await {
                         match heard {
-                            Heard::Message(message) => match serde_json::from_slice::<SessionNews>(&message) {
-                                Ok(news) => news.heard(&sessions).await,
+                            Heard::Message(message) => match serde_json::from_slice::<News>(&message) {
+                                Ok(News::Session(news)) => news.heard(&sessions).await,
+                                Ok(News::Tenants(news)) => {
+                                    tracing::debug!(tenant = %news.tenant_changed, "a tenant was changed");
+                                    tenants.forget();
+                                }
                                 Err(error) => tracing::debug!(%error, "news that is not for this version"),
                             },
-                            Heard::Gap => sessions.doubt(),
+                            Heard::Gap => {
+                                sessions.doubt();
+                                tenants.forget();
+                            }
                         }
                     }
                     sessions.doubt();
+                    tenants.forget();
                 }
                 Err(error) => tracing::warn!(%error, "news of other instances are not heard"),
             }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Each module of the crate, and what it may name besides itself.
-const ALLOWED: [(&str, &[&str]); 23] = [
+const ALLOWED: [(&str, &[&str]); 24] = [
     ("types", &[]),
     ("ports", &["types"]),
     ("error", &["ports"]),
@@ -17,9 +17,10 @@ const ALLOWED: [(&str, &[&str]); 23] = [
     ("containers", &["ports", "types"]),
     ("identity", &["types", "error", "ports", "containers"]),
     ("catalogue", &["types", "error", "understanding"]),
+    ("tenants", &["types", "ports", "containers"]),
     ("http", &["types", "error", "ports", "identity", "containers"]),
     ("audit", &["types", "ports", "containers", "http"]),
-    ("state", &["types", "error", "ports", "identity", "audit", "catalogue", "settings", "http"]),
+    ("state", &["types", "error", "ports", "identity", "audit", "catalogue", "tenants", "settings", "http"]),
     ("function", &["types", "error", "ports", "identity", "http", "state"]),
     (
         "services",
@@ -29,6 +30,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "ports",
             "identity",
             "catalogue",
+            "tenants",
             "understanding",
             "audio",
             "seed",
@@ -69,6 +71,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "identity",
             "audit",
             "catalogue",
+            "tenants",
             "understanding",
             "settings",
             "containers",
@@ -80,7 +83,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "telemetry",
         ],
     ),
-    ("cli", &["types", "error", "settings", "registry", "host", "server", "app"]),
+    ("cli", &["types", "error", "settings", "services", "registry", "host", "server", "app"]),
     ("lib", &[]),
 ];
 

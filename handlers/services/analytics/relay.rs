@@ -1,14 +1,18 @@
-use crate::containers::CUSTOMERS;
+use crate::containers::{CUSTOMERS, TENANTS};
 use crate::error::Result;
 use crate::function::{DocumentsChanged, Function, Outcome};
 use crate::ports::events::DomainEvent;
-use crate::services::outbox;
+use crate::services::{dedicated, outbox};
 use crate::state::AppState;
 use crate::types::Service;
 
 /// This resource's rows of the registry.
 pub fn functions() -> Vec<Function> {
-    vec![Function::change_feed("AnalyticsOutboxRelay", Service::Analytics, &CUSTOMERS, relay)]
+    vec![
+        Function::change_feed("AnalyticsOutboxRelay", Service::Analytics, &CUSTOMERS, relay),
+        Function::change_feed("AnalyticsTenantsRelay", Service::Analytics, &TENANTS, relay),
+        dedicated::pulled("AnalyticsOutboxPull", Service::Analytics, &CUSTOMERS, relay),
+    ]
 }
 
 /// Carries events from the outbox to the bus. Told twice, an event goes out twice; receivers act once.

@@ -10,12 +10,13 @@ use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::audit::{MAX_RANGE, Place, Record, Search, actions};
-use crate::containers::CUSTOMERS;
+use crate::containers::{CUSTOMERS, TENANTS};
 use crate::error::{Error, Result};
 use crate::function::{Access, DocumentsChanged, Function, Outcome};
 use crate::http::{Request, Response, json, no_store};
 use crate::identity::Permission;
 use crate::ports::PortErrorKind;
+use crate::services::dedicated;
 use crate::services::outbox::{self, OutboxDocument};
 use crate::state::AppState;
 use crate::types::Service;
@@ -36,6 +37,8 @@ pub fn functions() -> Vec<Function> {
             .answers::<AuditList>(StatusCode::OK, "A page of the log.", json!({ "items": [{ "id": "evt_01KAXQ8W0V7D3T4Z5J6N8P9R2S", "at": "2026-01-15T06:30:00.000000Z", "action": "password.changed", "outcome": "succeeded", "actor": "usr_01KAXQ8W0V7D3T4Z5J6N8P9R2S", "subject": "usr_01KAXQ8W0V7D3T4Z5J6N8P9R2S", "network": "203.0.113.0/24", "device": "Firefox", "requestId": "req_01KAXQ8W0V7D3T4Z5J6N8P9R2S", "count": 1, "lastAt": "2026-01-15T06:30:00.000000Z", "details": {} }], "next": null }))
             .into(),
         Function::change_feed("OpsAuditRecord", Service::Ops, &CUSTOMERS, record),
+        Function::change_feed("OpsAuditRecordTenants", Service::Ops, &TENANTS, record),
+        dedicated::pulled("OpsAuditPull", Service::Ops, &CUSTOMERS, record),
     ]
 }
 

@@ -120,6 +120,8 @@ impl Instance {
             settings: given.settings.clone(),
             clock: given.clock.clone(),
             documents: given.documents.clone(),
+            dedicated_feeds: given.dedicated_feeds.clone(),
+            tenants: given.tenants.clone(),
             blobs: given.blobs.clone(),
             cache: given.cache.clone(),
             limits: given.limits.clone(),
