@@ -28,7 +28,7 @@ const fn row(event: &'static str, action: &'static str, details: &'static [&'sta
 }
 
 /// The events that are audited. `data.actor` says who acted; without it the account acted itself.
-pub static EVENTS: [Row; 34] = [
+pub static EVENTS: [Row; 36] = [
     row("account.registered", "account.registered", &["role"]),
     row("account.sessionBegun", "login.succeeded", &["session", "by", "knownDevice"]),
     Row {
@@ -54,8 +54,15 @@ pub static EVENTS: [Row; 34] = [
     row("account.enabled", "account.enabled", &["reason"]),
     row("account.consentChanged", "consent.changed", &["purpose", "granted", "version"]),
     row("account.exportRequested", "export.requested", &[]),
-    row("account.exported", "export.completed", &[]),
-    row("account.exportDownloaded", "export.downloaded", &[]),
+    row("account.exportReady", "export.completed", &[]),
+    Row {
+        event: "account.exportFailed",
+        when: None,
+        action: "export.failed",
+        outcome: Outcome::Failed,
+        details: &["reason"],
+    },
+    row("account.exportDeleted", "export.deleted", &[]),
     row("account.erasureRequested", "erasure.requested", &[]),
     row("account.erasureCancelled", "erasure.cancelled", &[]),
     row("account.erased", "erasure.completed", &[]),
@@ -65,8 +72,9 @@ pub static EVENTS: [Row; 34] = [
     row("tenant.created", "tenant.created", &["placement", "tier"]),
     row("tenant.changed", "tenant.changed", &["status", "placement", "tier"]),
     row("tenant.suspended", "tenant.suspended", &["status"]),
-    row("tenant.moving", "tenant.moving", &["placement"]),
-    row("tenant.moved", "tenant.moved", &["placement"]),
+    row("tenant.moving", "tenant.moving", &["from", "to"]),
+    row("tenant.moved", "tenant.moved", &["from", "to"]),
+    row("tenant.moveCancelled", "tenant.moveCancelled", &["from", "to"]),
     row("tiers.changed", "tiers.changed", &["tier"]),
     row("admin.created", "admin.created", &["by"]),
 ];

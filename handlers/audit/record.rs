@@ -101,12 +101,13 @@ fn sortable<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S
     serializer.serialize_str(&sortable_text(*at))
 }
 
-/// A value that may be a detail, cut.
+/// A value as a detail: a text that is cut, a number, a truth value.
 fn short(value: &Value) -> Option<Value> {
     match value {
         Value::String(text) => Some(text.chars().take(MAX_DETAIL_CHARS).collect::<String>().into()),
         Value::Number(_) | Value::Bool(_) => Some(value.clone()),
-        _ => None,
+        Value::Object(_) | Value::Array(_) => short(&value.to_string().into()),
+        Value::Null => None,
     }
 }
 
