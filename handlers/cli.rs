@@ -1,5 +1,8 @@
 //! The commands of the one program.
 
+mod admin;
+mod keys;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -49,6 +52,16 @@ enum Command {
     Openapi,
     /// Makes the databases, containers and tables of the services that are set, and brings them up to date
     Migrate,
+    /// Administrators
+    Admin {
+        #[command(subcommand)]
+        command: admin::AdminCommand,
+    },
+    /// Signing keys
+    Keys {
+        #[command(subcommand)]
+        command: keys::KeysCommand,
+    },
 }
 
 #[derive(Subcommand)]
@@ -102,6 +115,8 @@ pub async fn run(cli: Cli, variables: BTreeMap<String, String>) -> Result<(), Fa
                 false => print(&done.iter().map(|line| format!("{line}\n")).collect::<String>()),
             }
         }
+        Some(Command::Admin { command }) => admin::run(command, variables).await,
+        Some(Command::Keys { command }) => keys::run(command),
         Some(Command::Openapi) => {
             let settings = Settings::from_variables(&variables)?;
             let registry = Registry::of(&settings.services)?;

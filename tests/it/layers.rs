@@ -76,7 +76,7 @@ const ALLOWED: [(&str, &[&str]); 22] = [
             "telemetry",
         ],
     ),
-    ("cli", &["types", "error", "settings", "registry", "host", "server", "app"]),
+    ("cli", &["types", "error", "ports", "identity", "settings", "services", "registry", "host", "server", "app"]),
     ("lib", &[]),
 ];
 

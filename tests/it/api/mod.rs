@@ -8,6 +8,7 @@ mod commands;
 mod ground_rules;
 mod idempotency;
 mod openapi;
+mod operator;
 mod oracle;
 mod passwords;
 mod profile;
