@@ -4,6 +4,8 @@
 //! A query that compares or orders by another field than its container indexes works on the embedded
 //! store, and on Cosmos DB is dear (a comparison) or refused (an order): declare the field here.
 
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
 use crate::ports::documents::{Container, Indexing, OrderIndex, PartitionKey};
@@ -35,6 +37,16 @@ pub static CUSTOMERS: Container = Container {
 pub static DIRECTORY: Container =
     Container { name: "directory", partition_key: &["id"], default_ttl: None, indexing: BY_ID };
 
+/// The tenants, with their outbox: one partition each. Not named `tenantId`, for these are not a tenant's own
+/// documents: they are in the shared database, wherever the tenant is placed. Also where the feeds of dedicated
+/// databases were read up to.
+pub static TENANTS: Container = Container {
+    name: "tenants",
+    partition_key: &["tenant"],
+    default_ttl: None,
+    indexing: Indexing::Only { fields: &["kind"], orders: &[] },
+};
+
 /// Products, categories, policies: read whole, a partition at a time, into the memory of each process.
 pub static CATALOGUE: Container =
     Container { name: "catalogue", partition_key: &["tenantId", "kind"], default_ttl: None, indexing: BY_ID };
@@ -55,8 +67,29 @@ pub static DEAD_LETTERS: Container = Container {
     indexing: BY_ID,
 };
 
+/// The audit log, which is only added to.
+pub static AUDIT: Container = Container {
+    name: "audit",
+    partition_key: &["tenantId", "day"],
+    default_ttl: Some(365 * DAY),
+    indexing: Indexing::Only {
+        fields: &["at", "action", "actor", "subject"],
+        orders: &[
+            OrderIndex { equal: &[], by: "at" },
+            OrderIndex { equal: &["action"], by: "at" },
+            OrderIndex { equal: &["actor"], by: "at" },
+            OrderIndex { equal: &["subject"], by: "at" },
+        ],
+    },
+};
+
 /// Every document container.
-pub static DOCUMENT_CONTAINERS: [&Container; 6] = [&CUSTOMERS, &DIRECTORY, &CATALOGUE, &STOCK, &EVENTS, &DEAD_LETTERS];
+pub static DOCUMENT_CONTAINERS: [&Container; 8] =
+    [&CUSTOMERS, &DIRECTORY, &TENANTS, &CATALOGUE, &STOCK, &EVENTS, &DEAD_LETTERS, &AUDIT];
+
+/// Those whose documents belong to tenants: what a dedicated database holds.
+pub static TENANT_CONTAINERS: LazyLock<Vec<&'static Container>> =
+    LazyLock::new(|| DOCUMENT_CONTAINERS.into_iter().filter(|container| container.is_of_tenants()).collect());
 
 /// The document containers as Azure's APIs take them, for infrastructure: an array of
 /// [`Container::definition`].
@@ -75,6 +108,11 @@ pub const SPEECH: &str = "speech";
 
 /// Every blob container.
 pub const BLOB_CONTAINERS: [&str; 4] = [VOICE_UPLOADS, VOICE_JOBS, VOICE_RESULTS, SPEECH];
+
+/// The partition of `TENANTS` that holds what concerns one tenant.
+pub fn tenant(id: &TenantId) -> PartitionKey {
+    PartitionKey::of([id.as_str()])
+}
 
 /// The partition of `CUSTOMERS` that holds everything of one owner: a user, or an anonymous
 /// exchange that owns itself.

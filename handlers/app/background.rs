@@ -6,12 +6,14 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::task::JoinSet;
 
+use crate::audit::AuditLog;
 use crate::catalogue::CatalogueIndex;
 use crate::identity::{LiveApiKeys, LiveSessions};
 use crate::ports::cache::{Heard, Invalidations};
 use crate::ports::documents::DocumentStore;
 use crate::services::news::News;
 use crate::services::shop;
+use crate::tenants::TenantDirectory;
 use crate::types::TenantId;
 
 /// Between two tries of what failed; doubled up to [`LONGEST_PAUSE`].
@@ -24,11 +26,13 @@ pub fn hear(
     invalidations: Arc<dyn Invalidations>,
     sessions: Arc<LiveSessions>,
     api_keys: Arc<LiveApiKeys>,
+    tenants: TenantDirectory,
 ) {
     tasks.spawn(async move {
         let doubt = || {
             sessions.doubt();
             api_keys.doubt();
+            tenants.forget();
         };
         loop {
             match invalidations.subscribe().await {
@@ -36,7 +40,7 @@ pub fn hear(
                     while let Some(heard) = news.next().await {
                         match heard {
                             Heard::Message(message) => match serde_json::from_slice::<News>(&message) {
-                                Ok(news) => news.act(&sessions, &api_keys).await,
+                                Ok(news) => news.act(&sessions, &api_keys, &tenants).await,
                                 Err(error) => tracing::debug!(%error, "news that is not for this version"),
                             },
                             Heard::Gap => doubt(),
@@ -49,6 +53,11 @@ pub fn hear(
             tokio::time::sleep(FIRST_PAUSE).await;
         }
     });
+}
+
+/// Writes what is noted for the audit log.
+pub fn audit(tasks: &mut JoinSet<()>, audit: Arc<AuditLog>) {
+    tasks.spawn(async move { audit.run().await });
 }
 
 /// Fills an empty catalogue with the samples, once its documents can be written.

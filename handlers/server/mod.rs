@@ -9,6 +9,7 @@ mod credentials;
 mod listener;
 mod local_blobs;
 mod pipeline;
+mod refusals;
 
 pub use credentials::caller;
 pub use listener::{Listener, ListenerError};

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Buf;
 use futures_util::{FutureExt, Stream};
-use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue};
+use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use http::{HeaderMap, Method, StatusCode};
 use tracing::Instrument;
 
-use super::{Incoming, Server, body, client, credentials};
+use super::{Incoming, Server, body, client, credentials, refusals};
+use crate::audit::Origin;
 use crate::error::{Code, Error, Result};
 use crate::function::{Function, HttpTrigger};
 use crate::http::idempotency::{Decision, Idempotency, StoredAnswer};
@@ -113,8 +114,13 @@ where
     B: Buf,
 {
     let http = function.http_trigger().ok_or_else(|| Error::not_found("There is nothing under this address."))?;
-    let caller = credentials::caller(&server.state, &incoming.headers).await?;
-    http.access.check(&caller)?;
+    let address = client::address(&server.mode, incoming.peer, &incoming.headers);
+    let agent = incoming.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+    let origin = || Origin::from_parts(address, agent, request_id);
+    let caller = credentials::caller(&server.state, &incoming.headers)
+        .await
+        .inspect_err(|error| refusals::token(server, origin, error))?;
+    http.access.check(&caller).inspect_err(|error| refusals::access(server, &caller, function.name, origin, error))?;
     check_accept(http, &incoming.headers)?;
     let declared =
         incoming.headers.get(http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -130,7 +136,6 @@ where
     };
     let _room = server.bodies.take(expected).await?;
     let body = body::read(incoming.body, http.body_limit).await?;
-    let address = client::address(&server.mode, incoming.peer, &incoming.headers);
     let request = Request {
         id: request_id.to_owned(),
         method: incoming.method,

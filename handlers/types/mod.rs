@@ -5,6 +5,7 @@ mod ids;
 mod language;
 mod localised;
 mod money;
+mod placement;
 mod service;
 
 pub use ids::{
@@ -14,4 +15,5 @@ pub use ids::{
 pub use language::Language;
 pub use localised::{LocalisedText, Origin};
 pub use money::Paise;
+pub use placement::{DatabaseName, Placement};
 pub use service::Service;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Each module of the crate, and what it may name besides itself.
-const ALLOWED: [(&str, &[&str]); 22] = [
+const ALLOWED: [(&str, &[&str]); 24] = [
     ("types", &[]),
     ("ports", &["types"]),
     ("error", &["ports"]),
@@ -17,8 +17,10 @@ const ALLOWED: [(&str, &[&str]); 22] = [
     ("containers", &["ports", "types"]),
     ("identity", &["types", "error", "ports", "containers"]),
     ("catalogue", &["types", "error", "understanding"]),
+    ("tenants", &["types", "ports", "containers"]),
     ("http", &["types", "error", "ports", "identity", "containers"]),
-    ("state", &["types", "error", "ports", "identity", "catalogue", "settings", "http"]),
+    ("audit", &["types", "ports", "containers", "http"]),
+    ("state", &["types", "error", "ports", "identity", "audit", "catalogue", "tenants", "settings", "http"]),
     ("function", &["types", "error", "ports", "identity", "http", "state"]),
     (
         "services",
@@ -28,11 +30,13 @@ const ALLOWED: [(&str, &[&str]); 22] = [
             "ports",
             "identity",
             "catalogue",
+            "tenants",
             "understanding",
             "audio",
             "seed",
             "containers",
             "http",
+            "audit",
             "state",
             "function",
             "telemetry",
@@ -49,6 +53,7 @@ const ALLOWED: [(&str, &[&str]); 22] = [
             "ports",
             "identity",
             "http",
+            "audit",
             "state",
             "function",
             "registry",
@@ -64,7 +69,9 @@ const ALLOWED: [(&str, &[&str]); 22] = [
             "error",
             "ports",
             "identity",
+            "audit",
             "catalogue",
+            "tenants",
             "understanding",
             "settings",
             "containers",

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use pravis::app::{Application, build_at};
 use pravis::containers::{CUSTOMERS, customer};
-use pravis::function::{HttpTrigger, TimerTick, Trigger};
+use pravis::function::{DocumentsChanged, HttpTrigger, TimerTick, Trigger};
 use pravis::host::local::{LocalHost, LocalStores};
 use pravis::identity::{Credential, Principal, Role, Session};
 use pravis::ports::documents::NewDocument;
@@ -19,7 +19,7 @@ use pravis::services::accounts::{self, User, team};
 use pravis::settings::Settings;
 use pravis::state::AppState;
 use pravis::types::{TenantId, TierId, UserId};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -157,6 +157,14 @@ impl TestApp {
             panic!("{timer} is no timer")
         };
         handler(self.state.clone(), TimerTick { past_due: false }).await.unwrap().summary
+    }
+
+    /// Tells a change-feed function of documents.
+    pub async fn changed(&self, function: &str, documents: Vec<Value>) -> String {
+        let Trigger::ChangeFeed { handler, .. } = &self.registry.get(function).expect("it exists").trigger else {
+            panic!("{function} hears of no changes")
+        };
+        handler(self.state.clone(), DocumentsChanged { documents }).await.unwrap().summary
     }
 }
 
