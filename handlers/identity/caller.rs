@@ -48,6 +48,14 @@ impl Principal {
         }
     }
 
+    /// Who acts, as events and the audit log name it: the account, or the key of a program.
+    pub fn actor(&self) -> &str {
+        match &self.credential {
+            Credential::Session(_) => self.user.as_str(),
+            Credential::ApiKey { id, .. } => id.as_str(),
+        }
+    }
+
     /// The session of the person who calls.
     ///
     /// # Errors

@@ -37,6 +37,13 @@ pub struct AccessToken {
     pub expires_in: Duration,
 }
 
+/// A token that was verified, and the times between which it is good.
+pub(super) struct Opened {
+    pub principal: Principal,
+    pub from: DateTime<Utc>,
+    pub until: DateTime<Utc>,
+}
+
 /// Why a token is not accepted. The caller learns only that it is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
@@ -117,6 +124,11 @@ impl SigningKeys {
     /// Who a token speaks for, when its algorithm, key, signature, issuer, audience and times are right
     /// at `now`.
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Principal, TokenError> {
+        self.open(token, now).map(|opened| opened.principal)
+    }
+
+    /// The same, with the times between which the token is good.
+    pub(super) fn open(&self, token: &str, now: DateTime<Utc>) -> Result<Opened, TokenError> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
         if header.kid.as_deref() != Some(&self.kid) {
             return Err(TokenError::Invalid);
@@ -130,15 +142,17 @@ impl SigningKeys {
         validation.validate_nbf = false;
         let claims =
             jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation).map_err(|_| TokenError::Invalid)?.claims;
-        let leeway = Self::LEEWAY.num_seconds();
-        if claims.exp + leeway <= now.timestamp() {
+        let time = |seconds| DateTime::from_timestamp(seconds, 0).ok_or(TokenError::Invalid);
+        let (from, until) = (time(claims.nbf)? - Self::LEEWAY, time(claims.exp)? + Self::LEEWAY);
+        if until <= now {
             return Err(TokenError::Expired);
         }
-        if claims.nbf - leeway > now.timestamp() {
+        if from > now {
             return Err(TokenError::Invalid);
         }
         let Claims { sub: user, tid: tenant, role, tier, sid, ver: version, .. } = claims;
-        Ok(Principal { user, tenant, role, tier, version, credential: Credential::Session(sid) })
+        let principal = Principal { user, tenant, role, tier, version, credential: Credential::Session(sid) };
+        Ok(Opened { principal, from, until })
     }
 
     /// The name of the key (RFC 7515 §4.1.4).

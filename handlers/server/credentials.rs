@@ -3,6 +3,7 @@
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
+use super::refusals;
 use crate::error::{Code, Error, Result};
 use crate::identity::{self, ApiKeyText, Caller, Standing, TokenError};
 use crate::state::AppState;
@@ -60,7 +61,7 @@ async fn signed_in(state: &AppState, token: &str) -> Result<identity::Principal>
     let refused = |detail| Err(Error::new(Code::InvalidToken, detail));
     let principal = match state.keys.authenticate(token, state.clock.now()).await {
         Ok(principal) => principal,
-        Err(TokenError::Expired) => return refused("The access token has expired; sign in again."),
+        Err(TokenError::Expired) => return refused(refusals::EXPIRED),
         Err(TokenError::Invalid | TokenError::UnknownKey) => return Err(invalid()),
         Err(TokenError::NotReady) => return Err(identity::not_ready()),
     };

@@ -1,6 +1,9 @@
 //! Who may call what: every function is called by every kind of caller, and what happens is compared
 //! with what its row declares. A new function is in the walk without further ado.
 
+mod programs;
+mod tenants;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::Duration;
@@ -9,6 +12,7 @@ use pravis::error::Code;
 use pravis::function::{Access, HttpTrigger};
 use pravis::identity::{Credential, Principal, Role, SigningKeys, fresh_signing_key};
 use pravis::ports::clock::Clock;
+use pravis::services::accounts::team::{self, Change};
 use pravis::types::SessionId;
 use serde_json::{Value, json};
 
@@ -124,6 +128,7 @@ async fn bad_tokens(app: &TestApp) -> Vec<(&'static str, String)> {
     let principal: Principal = app.person(Role::Admin).await.principal.clone();
     let now = app.clock.now();
     let sign = |keys: &SigningKeys, at| keys.sign(&principal, at).unwrap().token;
+    let sign_as = |principal: Principal| app.state.keys.sign(&principal, now).unwrap().token;
     let others = |issuer: &str, audience: &str| {
         SigningKeys::from_secret(&fresh_signing_key().unwrap(), issuer, audience).unwrap()
     };
@@ -140,9 +145,18 @@ async fn bad_tokens(app: &TestApp) -> Vec<(&'static str, String)> {
     let other_claims = URL_SAFE_NO_PAD.encode(claims.to_string());
     let ended = app.person(Role::Admin).await;
     ended.post("/api/v1/auth/logout").await.expect(200);
+    let closed = app.person(Role::Admin).await;
+    let changed = app.person(Role::Admin).await;
+    for (person, change) in [(&closed, Change::Active(false)), (&changed, Change::Role(Role::Staff))] {
+        let tenant = &person.principal.tenant;
+        team::change(&app.state, tenant, &person.id, change, "operator").await.unwrap();
+    }
     let without_session = Principal { credential: Credential::Session(SessionId::generate()), ..principal.clone() };
     vec![
         ("of an ended session", ended.token().to_owned()),
+        ("of a closed account", closed.token().to_owned()),
+        ("of an account that was another", changed.token().to_owned()),
+        ("of the same account elsewhere", sign_as(Principal { tenant: "rival".parse().unwrap(), ..principal.clone() })),
         ("of no session", keys.sign(&without_session, now).unwrap().token),
         ("expired", sign(&keys, now - Duration::minutes(16))),
         ("from the future", sign(&keys, now + Duration::minutes(5))),

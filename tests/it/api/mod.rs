@@ -12,6 +12,7 @@ mod idempotency;
 mod killed;
 mod login;
 mod openapi;
+mod operator;
 mod oracle;
 mod passwords;
 mod profile;
