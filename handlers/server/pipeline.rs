@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Buf;
 use futures_util::{FutureExt, Stream};
-use http::header::{ACCEPT, ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use http::header::{ACCEPT, ALLOW, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, ORIGIN};
 use http::{HeaderMap, Method, StatusCode};
 use tracing::Instrument;
 
@@ -19,7 +19,7 @@ use crate::identity::{self, Caller, TokenError};
 use crate::ports::spent::{self, Spent};
 use crate::registry::Match;
 use crate::telemetry;
-use crate::types::RequestId;
+use crate::types::{RequestId, Service, TenantId};
 
 /// How long a handler may run; shorter than the platform's 230 s and than an idempotency lock.
 const HANDLER_TIME_LIMIT: Duration = Duration::from_secs(60);
@@ -114,8 +114,12 @@ where
     B: Buf,
 {
     let http = function.http_trigger().ok_or_else(|| Error::not_found("There is nothing under this address."))?;
-    let caller = caller(server, &incoming.headers).await?;
+    let caller = caller(server, function, &incoming.headers).await?;
     http.access.check(&caller)?;
+    // Health is told without looking anything up.
+    if function.service != Service::Ops {
+        server.state.check_open(caller.tenant()).await?;
+    }
     check_accept(http, &incoming.headers)?;
     let declared =
         incoming.headers.get(http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -190,9 +194,9 @@ async fn call(server: &Server, http: &HttpTrigger, request: Request) -> Result<R
 
 /// Who calls. A token that is sent must be valid, also where none is needed: a client that believes
 /// to be signed in should learn that it is not.
-async fn caller(server: &Server, headers: &HeaderMap) -> Result<Caller> {
+async fn caller(server: &Server, function: &Function, headers: &HeaderMap) -> Result<Caller> {
     let Some(value) = headers.get(AUTHORIZATION) else {
-        return Ok(Caller::Anonymous { tenant: server.state.default_tenant().clone() });
+        return Ok(Caller::Anonymous { tenant: storefront(server, function, headers).await });
     };
     let invalid = || Error::new(Code::InvalidToken, "The access token is not valid; sign in again.");
     let token = value
@@ -209,6 +213,30 @@ async fn caller(server: &Server, headers: &HeaderMap) -> Result<Caller> {
         Err(TokenError::Invalid | TokenError::UnknownKey) => Err(invalid()),
         Err(TokenError::NotReady) => Err(identity::not_ready()),
     }
+}
+
+/// The boutique that a request without a token is for: the one at whose host the storefront is that sends it,
+/// or the operator's own. A caller can forge all of these headers. They choose no more than whose public
+/// catalogue is shown and where an account is opened or looked for.
+async fn storefront(server: &Server, function: &Function, headers: &HeaderMap) -> TenantId {
+    // Health is told without looking anything up.
+    if function.service != Service::Ops {
+        for header in [ORIGIN.as_str(), "x-forwarded-host", HOST.as_str()] {
+            if let Some(host) = headers.get(header).and_then(|value| host_of(value.to_str().ok()?))
+                && let Some(tenant) = server.state.tenants.at_host(&host).await
+            {
+                return tenant;
+            }
+        }
+    }
+    server.state.default_tenant().clone()
+}
+
+/// The host in an `Origin` (RFC 6454 §7) or `Host` (RFC 9110 §7.2), in lower case, without its port.
+fn host_of(text: &str) -> Option<String> {
+    let authority = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let host = authority.split(':').next()?;
+    (1..=253).contains(&host.len()).then(|| host.to_ascii_lowercase())
 }
 
 /// Refuses a caller that takes none of the forms the function can answer in.
@@ -291,6 +319,15 @@ mod tests {
         assert!(accepts("audio/*", "audio/ogg; codecs=opus"));
         assert!(!accepts("text/html", "application/json"));
         assert!(!accepts("application/json;q=0", "application/json"));
+    }
+
+    #[test]
+    fn hosts_are_found_in_their_headers() {
+        for text in ["https://Shop.Example", "https://shop.example:8443", "shop.example", "SHOP.EXAMPLE:80"] {
+            assert_eq!(host_of(text).as_deref(), Some("shop.example"));
+        }
+        assert_eq!(host_of(""), None);
+        assert_eq!(host_of(&"a".repeat(300)), None);
     }
 
     #[test]

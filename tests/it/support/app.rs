@@ -120,19 +120,24 @@ impl TestApp {
 
     /// A new account with a role that no endpoint gives.
     pub async fn person(&self, role: Role) -> Person {
+        self.person_of(&TenantId::pravis(), role).await
+    }
+
+    /// The same in any boutique.
+    pub async fn person_of(&self, tenant: &TenantId, role: Role) -> Person {
         let email = format!("{}@pravis.example", Ulid::generate().to_string().to_lowercase());
         let user: User = serde_json::from_value(json!({
             "kind": User::KIND, "id": UserId::generate(), "email": email, "passwordHash": "none", "firstName": "Asha",
             "lastName": "Iyer", "role": role, "tier": "free", "active": true, "createdAt": self.state.clock.now(),
         }))
         .unwrap();
-        let tenant = TenantId::pravis();
-        accounts::create_user(&self.state, &tenant, &user).await.unwrap();
-        let (session, _) = Session::begin(&tenant, &user.id, "test", self.state.clock.now()).unwrap();
+        accounts::create_user(&self.state, tenant, &user).await.unwrap();
+        let (session, _) = Session::begin(tenant, &user.id, "test", self.state.clock.now()).unwrap();
         let document = NewDocument::new(session.id.as_str(), &session).unwrap();
-        self.state.documents.create(&CUSTOMERS, &customer(&tenant, user.id.as_str()), document).await.unwrap();
+        self.state.documents.create(&CUSTOMERS, &customer(tenant, user.id.as_str()), document).await.unwrap();
         let credential = Credential::Session(session.id);
-        let principal = Principal { user: user.id.clone(), tenant, role, tier: TierId::FREE, credential };
+        let principal =
+            Principal { user: user.id.clone(), tenant: tenant.clone(), role, tier: TierId::FREE, credential };
         let token = self.state.keys.sign(&principal, self.state.clock.now()).unwrap().token;
         Person { api: self.client().with_token(token), id: user.id, email, principal }
     }
