@@ -83,7 +83,7 @@ impl Boutique {
         let asked = json!({ "email": "admin@example.in", "password": PASSWORD });
         let signed_in = self.call("AccountsAuthLogin", &self.stranger(), asked).await;
         let headers = bearer(&signed_in["access_token"]);
-        let caller = pravis::server::caller(&self.state, &headers).await.expect("a good token");
+        let caller = pravis::server::principal(&self.state, &headers).await.expect("a good token");
         assert_eq!(caller.principal().map(|principal| principal.role), Some(Role::Admin));
         (headers, caller)
     }
@@ -117,7 +117,7 @@ fn checks(criterion: &mut Criterion) {
         group.bench_function(name, |bencher| {
             bencher.iter_custom(|times| {
                 in_turn(&runtime, times, || async {
-                    pravis::server::caller(&boutique.state, headers).await.expect("a good credential")
+                    pravis::server::principal(&boutique.state, headers).await.expect("a good credential")
                 })
             });
         });

@@ -73,6 +73,18 @@ impl AppState {
         &self.settings.tenant
     }
 
+    /// Refuses everybody of a boutique that is suspended. Where its record cannot be read, what needs its
+    /// documents fails by itself.
+    ///
+    /// # Errors
+    /// [`Code::NotPermitted`].
+    pub async fn check_open(&self, tenant: &TenantId) -> Result<()> {
+        match self.tenants.tenant(tenant).await {
+            Some(tenant) if tenant.suspended => Err(Error::new(Code::NotPermitted, "This boutique is closed for now.")),
+            _ => Ok(()),
+        }
+    }
+
     /// Runs CPU-bound or blocking work off the async threads.
     ///
     /// # Errors

@@ -65,8 +65,8 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
     background::hear(&mut tasks, invalidations.clone(), sessions.clone(), api_keys.clone(), tenants.clone());
     match &stores.embedded.documents {
         _ if !settings.seed => {}
-        Some(documents) => {
-            let count = shop::seed(documents.as_ref(), &settings.tenant).await?;
+        Some(_) => {
+            let count = shop::seed(stores.documents.as_ref(), &settings.tenant).await?;
             if count > 0 {
                 tracing::info!(products = count, "sample catalogue written");
             }

@@ -166,9 +166,10 @@ fn successes(http: &HttpTrigger) -> BTreeMap<StatusCode, Vec<&Answer>> {
 /// Every failure the function can tell of, by status.
 fn failures(http: &HttpTrigger) -> Vec<(StatusCode, Vec<Code>)> {
     let mut codes = http.operation.failures.clone();
-    codes.extend([Code::NotAcceptable, Code::Internal, Code::Unavailable, Code::InvalidToken]);
+    // Not permitted to anybody: what a boutique offers that is suspended.
+    codes.extend([Code::NotAcceptable, Code::Internal, Code::Unavailable, Code::InvalidToken, Code::NotPermitted]);
     if http.access != Access::Anyone {
-        codes.extend([Code::NotAuthenticated, Code::NotPermitted]);
+        codes.push(Code::NotAuthenticated);
     }
     if http.route.contains('{') {
         codes.push(Code::NotFound);

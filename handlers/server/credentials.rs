@@ -5,7 +5,7 @@ use http::header::AUTHORIZATION;
 
 use super::refusals;
 use crate::error::{Code, Error, Result};
-use crate::identity::{self, ApiKeyText, Caller, Standing, TokenError};
+use crate::identity::{self, ApiKeyText, Principal, Standing, TokenError};
 use crate::state::AppState;
 
 const API_KEY: &str = "x-api-key";
@@ -16,15 +16,15 @@ enum Presented<'a> {
     ApiKey(&'a str),
 }
 
-/// Who calls. A credential that is sent must be valid, also where none is needed: a client that believes
+/// Who calls, `None` for a stranger. A credential that is sent must be valid, also where none is needed: a client that believes
 /// to be known should learn that it is not.
 ///
 /// # Errors
 /// [`Code::MalformedRequest`] for more than one credential, [`Code::InvalidToken`] for one that is not
 /// valid, [`Code::Unavailable`] when that cannot be told now.
-pub async fn caller(state: &AppState, headers: &HeaderMap) -> Result<Caller> {
+pub async fn principal(state: &AppState, headers: &HeaderMap) -> Result<Option<Principal>> {
     let known = match presented(headers)? {
-        None => return Ok(Caller::Anonymous { tenant: state.default_tenant().clone() }),
+        None => return Ok(None),
         Some(Presented::AccessToken(token)) => signed_in(state, token).await?,
         // One answer for whatever is wrong with it: nobody learns which keys there are, or were.
         Some(Presented::ApiKey(key)) => state
@@ -33,7 +33,7 @@ pub async fn caller(state: &AppState, headers: &HeaderMap) -> Result<Caller> {
             .await?
             .ok_or_else(|| Error::new(Code::InvalidToken, "The API key is not valid."))?,
     };
-    Ok(Caller::Known(known))
+    Ok(Some(known))
 }
 
 fn presented(headers: &HeaderMap) -> Result<Option<Presented<'_>>> {
@@ -57,7 +57,7 @@ fn presented(headers: &HeaderMap) -> Result<Option<Presented<'_>>> {
     }
 }
 
-async fn signed_in(state: &AppState, token: &str) -> Result<identity::Principal> {
+async fn signed_in(state: &AppState, token: &str) -> Result<Principal> {
     let refused = |detail| Err(Error::new(Code::InvalidToken, detail));
     let principal = match state.keys.authenticate(token, state.clock.now()).await {
         Ok(principal) => principal,

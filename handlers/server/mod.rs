@@ -10,8 +10,9 @@ mod listener;
 mod local_blobs;
 mod pipeline;
 mod refusals;
+mod storefront;
 
-pub use credentials::caller;
+pub use credentials::principal;
 pub use listener::{Listener, ListenerError};
 
 use std::net::SocketAddr;

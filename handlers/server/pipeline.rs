@@ -10,16 +10,17 @@ use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use http::{HeaderMap, Method, StatusCode};
 use tracing::Instrument;
 
-use super::{Incoming, Server, body, client, credentials, refusals};
+use super::{Incoming, Server, body, client, credentials, refusals, storefront};
 use crate::audit::Origin;
 use crate::error::{Code, Error, Result};
 use crate::function::{Function, HttpTrigger};
 use crate::http::idempotency::{Decision, Idempotency, StoredAnswer};
 use crate::http::{Body, Client, Request, Response, conditional, problem};
+use crate::identity::Caller;
 use crate::ports::spent::{self, Spent};
 use crate::registry::Match;
 use crate::telemetry;
-use crate::types::RequestId;
+use crate::types::{RequestId, Service};
 
 /// How long a handler may run; shorter than the platform's 230 s and than an idempotency lock.
 const HANDLER_TIME_LIMIT: Duration = Duration::from_secs(60);
@@ -117,10 +118,16 @@ where
     let address = client::address(&server.mode, incoming.peer, &incoming.headers);
     let agent = incoming.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
     let origin = || Origin::from_parts(address, agent, request_id);
-    let caller = credentials::caller(&server.state, &incoming.headers)
-        .await
-        .inspect_err(|error| refusals::token(server, origin, error))?;
+    let known = credentials::principal(&server.state, &incoming.headers).await;
+    let caller = match known.inspect_err(|error| refusals::token(server, origin, error))? {
+        Some(principal) => Caller::Known(principal),
+        None => Caller::Anonymous { tenant: storefront::tenant(&server.state, function, &incoming.headers).await },
+    };
     http.access.check(&caller).inspect_err(|error| refusals::access(server, &caller, function.name, origin, error))?;
+    // Health is told without looking anything up.
+    if function.service != Service::Ops {
+        server.state.check_open(caller.tenant()).await?;
+    }
     check_accept(http, &incoming.headers)?;
     let declared =
         incoming.headers.get(http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());

@@ -14,8 +14,15 @@ use crate::function::Function;
 
 /// Every function of the product.
 pub fn functions() -> Vec<Function> {
-    [shop::functions(), accounts::functions(), voice::functions(), analytics::functions(), ops::functions()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        shop::functions(),
+        accounts::functions(),
+        tenants::functions(),
+        voice::functions(),
+        analytics::functions(),
+        ops::functions(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -11,7 +11,7 @@ use crate::ports::{PortError, PortResult, spent};
 use crate::types::{DatabaseName, Placement, TenantId};
 
 /// Records that a process keeps in mind, and hence that there may be.
-pub const TENANTS_READ_MOST: usize = 5000;
+pub const MOST_TENANTS: usize = 5000;
 const PAGE: usize = 1000;
 /// A process that failed to read the records leaves the database alone for so long.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -75,6 +75,11 @@ impl TenantDirectory {
     /// The tenant whose storefront is at `host`, as far as this process knows.
     pub async fn at_host(&self, host: &str) -> Option<TenantId> {
         self.0.at_hand().await.by_host.get(host).cloned()
+    }
+
+    /// How many records there are, as far as this process knows.
+    pub async fn count(&self) -> usize {
+        self.0.at_hand().await.by_id.len()
     }
 
     /// A record was changed, here or in another process.
@@ -211,8 +216,8 @@ async fn read(documents: &dyn DocumentStore) -> PortResult<Tenants> {
         if continuation.is_none() {
             break;
         }
-        if tenants.by_id.len() >= TENANTS_READ_MOST {
-            return Err(PortError::corrupt(format!("more than {TENANTS_READ_MOST} tenants")));
+        if tenants.by_id.len() >= MOST_TENANTS {
+            return Err(PortError::corrupt(format!("more than {MOST_TENANTS} tenants")));
         }
     }
     tenants.databases = databases.into_iter().collect();

@@ -4,5 +4,5 @@
 mod directory;
 mod record;
 
-pub use directory::{TENANTS_READ_MOST, TenantDirectory};
-pub use record::{LeftBehind, Movement, Status, Step, Tenant};
+pub use directory::{MOST_TENANTS, TenantDirectory};
+pub use record::{LeftBehind, Movement, Step, Tenant, TenantStatus};

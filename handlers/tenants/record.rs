@@ -66,7 +66,7 @@ pub struct LeftBehind {
 /// Whether a tenant can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub enum Status {
+pub enum TenantStatus {
     Active,
     /// It can be read; its documents are being moved to another database.
     Moving,
@@ -78,11 +78,11 @@ impl Tenant {
     /// What marks records among the other documents of their container.
     pub const KIND: &'static str = "tenant";
 
-    pub fn status(&self) -> Status {
+    pub fn status(&self) -> TenantStatus {
         match &self.movement {
-            _ if self.suspended => Status::Suspended,
-            Some(_) => Status::Moving,
-            None => Status::Active,
+            _ if self.suspended => TenantStatus::Suspended,
+            Some(_) => TenantStatus::Moving,
+            None => TenantStatus::Active,
         }
     }
 

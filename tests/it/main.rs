@@ -7,5 +7,6 @@ mod conformance;
 mod functions_host;
 mod layers;
 mod support;
+mod tenants;
 mod triggers;
 mod voice;

@@ -195,7 +195,7 @@ async fn register(state: AppState, request: Request) -> Result<Response> {
         first_name: asked.first_name.trim().to_owned(),
         last_name: asked.last_name.trim().to_owned(),
         role: Role::Customer,
-        tier: TierId::FREE,
+        tier: state.tenants.tenant(&tenant).await.map_or(TierId::FREE, |tenant| tenant.tier.clone()),
         active: true,
         version: 0,
         created_at: state.clock.now(),

@@ -27,6 +27,8 @@ use crate::tenants::{LeftBehind, Movement, Step, Tenant};
 use crate::types::{Placement, TenantId};
 
 const PAGE: usize = 100;
+/// How often a record is written upon what an administrator changed meanwhile.
+const TURNS: usize = 5;
 /// Documents that are copied or removed at the same time.
 const AT_ONCE: usize = 8;
 /// Times that documents are copied until the comparison finds both sides alike.
@@ -284,17 +286,34 @@ impl Mover {
     }
 
     async fn write(&self, held: &mut Held, event: Option<Event>) -> Result<()> {
-        held.tenant = held.tenant.clone().changed(self.clock.now());
-        match self.tenancy.replace(&held.tenant, held.etag.clone(), event).await {
-            Ok(etag) => {
-                held.etag = etag;
-                Ok(())
+        for _ in 0..TURNS {
+            held.tenant = held.tenant.clone().changed(self.clock.now());
+            match self.tenancy.replace(&held.tenant, held.etag.clone(), event.clone()).await {
+                Ok(etag) => {
+                    held.etag = etag;
+                    return Ok(());
+                }
+                Err(error) if error.kind() == PortErrorKind::PreconditionFailed => self.join(held).await?,
+                Err(error) => return Err(error.into()),
             }
-            Err(error) if error.kind() == PortErrorKind::PreconditionFailed => {
-                Err(MoveError::Refused(format!("the record of {} was changed meanwhile; ask again", held.tenant.id)))
-            }
-            Err(error) => Err(error.into()),
         }
+        Err(self.changed_meanwhile(held))
+    }
+
+    /// Takes up what an administrator changed while this process held the movement.
+    async fn join(&self, held: &mut Held) -> Result<()> {
+        let (present, etag) = self.find(&held.tenant.id).await?;
+        if present.movement.as_ref().is_none_or(|movement| movement.holder != held.holder) {
+            return Err(self.changed_meanwhile(held));
+        }
+        let Tenant { name, tier, hosts, suspended, version, .. } = present;
+        held.tenant = Tenant { name, tier, hosts, suspended, version, ..held.tenant.clone() };
+        held.etag = etag;
+        Ok(())
+    }
+
+    fn changed_meanwhile(&self, held: &Held) -> MoveError {
+        MoveError::Refused(format!("the record of {} was changed meanwhile; ask again", held.tenant.id))
     }
 
     /// Says that somebody still works on the movement, when that was said a while ago.

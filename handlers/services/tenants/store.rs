@@ -83,6 +83,7 @@ impl Tenancy {
 }
 
 /// What is told of a change.
+#[derive(Clone)]
 pub struct Event {
     pub kind: &'static str,
     pub data: Value,

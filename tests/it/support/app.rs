@@ -120,6 +120,11 @@ impl TestApp {
 
     /// A new account with a role that no endpoint gives.
     pub async fn person(&self, role: Role) -> Person {
+        self.person_of(&TenantId::pravis(), role).await
+    }
+
+    /// The same in any boutique.
+    pub async fn person_of(&self, tenant: &TenantId, role: Role) -> Person {
         let email = format!("{}@pravis.example", Ulid::generate().to_string().to_lowercase());
         // A role comes after the account; that of programs is no account's.
         let opened_as = if role == Role::Service { role } else { Role::Customer };
@@ -128,19 +133,19 @@ impl TestApp {
             "lastName": "Iyer", "role": opened_as, "tier": "free", "active": true, "createdAt": self.state.clock.now(),
         }))
         .unwrap();
-        let tenant = TenantId::pravis();
-        accounts::create_user(&self.state, &tenant, &user).await.unwrap();
+        accounts::create_user(&self.state, tenant, &user).await.unwrap();
         let version = match role {
             Role::Staff | Role::Admin => {
                 let change = team::Change::Role(role);
-                team::change(&self.state, &tenant, &user.id, change, "operator").await.unwrap().version
+                team::change(&self.state, tenant, &user.id, change, "operator").await.unwrap().version
             }
             Role::Customer | Role::Service => 0,
         };
-        let (session, _) = Session::begin(&tenant, &user.id, "test", self.state.clock.now()).unwrap();
+        let (session, _) = Session::begin(tenant, &user.id, "test", self.state.clock.now()).unwrap();
         let document = NewDocument::new(session.id.as_str(), &session).unwrap();
-        self.state.documents.create(&CUSTOMERS, &customer(&tenant, user.id.as_str()), document).await.unwrap();
+        self.state.documents.create(&CUSTOMERS, &customer(tenant, user.id.as_str()), document).await.unwrap();
         let credential = Credential::Session(session.id);
+        let tenant = tenant.clone();
         let principal = Principal { user: user.id.clone(), tenant, role, tier: TierId::FREE, version, credential };
         let token = self.state.keys.sign(&principal, self.state.clock.now()).unwrap().token;
         Person { api: self.client().with_token(token), id: user.id, email, principal }

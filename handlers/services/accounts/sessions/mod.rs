@@ -135,6 +135,8 @@ async fn refresh(state: AppState, request: Request) -> Result<Response> {
         Error::new(Code::InvalidToken, "The refresh token is not valid; sign in again.")
     };
     let presented = RefreshToken::parse(&asked.refresh_token).ok_or_else(refused)?;
+    // The token's boutique need not be the one that the request is for.
+    state.check_open(&presented.tenant).await?;
     let user = store::user(&state, &presented.tenant, &presented.user).await?.filter(|user| user.active);
     let user = user.ok_or_else(refused)?;
     let token = rotate(&state, &presented, user.session_epoch, &origin).await?.ok_or_else(refused)?;
