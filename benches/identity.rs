@@ -83,9 +83,10 @@ impl Boutique {
         let asked = json!({ "email": "admin@example.in", "password": PASSWORD });
         let signed_in = self.call("AccountsAuthLogin", &self.stranger(), asked).await;
         let headers = bearer(&signed_in["access_token"]);
-        let caller = pravis::server::principal(&self.state, &headers).await.expect("a good token");
-        assert_eq!(caller.principal().map(|principal| principal.role), Some(Role::Admin));
-        (headers, caller)
+        let known = pravis::server::principal(&self.state, &headers).await.expect("a good token");
+        let principal = known.expect("an account");
+        assert_eq!(principal.role, Role::Admin);
+        (headers, Caller::Known(principal))
     }
 }
 
