@@ -15,6 +15,7 @@ use crate::services::accounts::SessionEnded;
 use crate::services::shop;
 use crate::services::tenants::TenantsChanged;
 use crate::tenants::TenantDirectory;
+use crate::tiers::{Tiers, TiersChanged};
 use crate::types::TenantId;
 
 /// Between two tries of what failed; doubled up to [`LONGEST_PAUSE`].
@@ -27,15 +28,38 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 enum News {
     Session(SessionEnded),
     Tenants(TenantsChanged),
+    Tiers(TiersChanged),
+}
+
+/// What this process keeps in mind and has to be told of.
+pub struct Listeners {
+    pub sessions: Arc<LiveSessions>,
+    pub tenants: TenantDirectory,
+    pub tiers: Tiers,
+}
+
+impl Listeners {
+    async fn hear(&self, news: News) {
+        match news {
+            News::Session(news) => self.sessions.ended(&news.session_ended).await,
+            News::Tenants(news) => {
+                tracing::debug!(tenant = %news.tenant_changed, "a tenant was changed");
+                self.tenants.forget();
+            }
+            News::Tiers(news) => self.tiers.forget(&news.tiers_changed).await,
+        }
+    }
+
+    /// News may have been missed.
+    fn doubt(&self) {
+        self.sessions.doubt();
+        self.tenants.forget();
+        self.tiers.doubt();
+    }
 }
 
 /// Hears what other instances tell, and acts on it.
-pub fn hear(
-    tasks: &mut JoinSet<()>,
-    invalidations: Arc<dyn Invalidations>,
-    sessions: Arc<LiveSessions>,
-    tenants: TenantDirectory,
-) {
+pub fn hear(tasks: &mut JoinSet<()>, invalidations: Arc<dyn Invalidations>, listeners: Listeners) {
     tasks.spawn(async move {
         loop {
             match invalidations.subscribe().await {
@@ -43,21 +67,13 @@ pub fn hear(
                     while let Some(heard) = news.next().await {
                         match heard {
                             Heard::Message(message) => match serde_json::from_slice::<News>(&message) {
-                                Ok(News::Session(news)) => sessions.ended(&news.session_ended).await,
-                                Ok(News::Tenants(news)) => {
-                                    tracing::debug!(tenant = %news.tenant_changed, "a tenant was changed");
-                                    tenants.forget();
-                                }
+                                Ok(news) => listeners.hear(news).await,
                                 Err(error) => tracing::debug!(%error, "news that is not for this version"),
                             },
-                            Heard::Gap => {
-                                sessions.doubt();
-                                tenants.forget();
-                            }
+                            Heard::Gap => listeners.doubt(),
                         }
                     }
-                    sessions.doubt();
-                    tenants.forget();
+                    listeners.doubt();
                 }
                 Err(error) => tracing::warn!(%error, "news of other instances are not heard"),
             }

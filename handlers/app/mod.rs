@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use tokio::task::JoinSet;
 
+use self::background::Listeners;
 use self::parts::Parts;
 use crate::adapters::events::QueuedEvents;
 use crate::adapters::speech::LocalSpeech;
@@ -25,6 +26,7 @@ use crate::services::tenants::{Mover, Tenancy, Waits};
 use crate::services::{analytics, shop};
 use crate::settings::{Environment, SettingError, Settings};
 use crate::state::{App, AppState, OpenApiDocument};
+use crate::tiers::Tiers;
 use crate::{telemetry, understanding};
 
 /// An application that is ready to serve.
@@ -49,13 +51,18 @@ pub async fn build(settings: Settings) -> Result<Application> {
 pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Application> {
     // Before any adapter makes an instrument.
     telemetry::metrics();
+    if settings.environment == Environment::Production && settings.front_door_id.is_none() {
+        tracing::warn!("FRONT_DOOR_ID is not set: requests are taken from anywhere");
+    }
     let registry = Arc::new(Registry::of(&settings.services).map_err(Error::internal)?);
     let Parts { stores, tenants, dedicated_feeds, cache, limits, invalidations, reporting, secrets, keys, .. } =
         Parts::of(&settings, &clock).await?;
     let sessions = Arc::new(LiveSessions::new(stores.documents.clone(), clock.clone()));
+    let tiers = Tiers::new(stores.documents.clone());
     let catalogue = CatalogueIndex::new();
     let mut tasks = JoinSet::new();
-    background::hear(&mut tasks, invalidations.clone(), sessions.clone(), tenants.clone());
+    let listeners = Listeners { sessions: sessions.clone(), tenants: tenants.clone(), tiers: tiers.clone() };
+    background::hear(&mut tasks, invalidations.clone(), listeners);
     match &stores.embedded.documents {
         _ if !settings.seed => {}
         Some(documents) => {
@@ -79,6 +86,7 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
         documents: stores.documents.clone(),
         dedicated_feeds,
         tenants,
+        tiers,
         blobs: stores.blobs.clone(),
         cache,
         limits,

@@ -9,7 +9,7 @@
 //! over its budget is logged and counted.
 
 /// The budgets, by name.
-const REQUEST_UNITS: [(&str, f64); 39] = [
+const REQUEST_UNITS: [(&str, f64); 40] = [
     ("AccountsAuthLogin", 15.0),
     ("AccountsAuthLoginJson", 15.0),
     ("AccountsAuthLogout", 10.0),
@@ -47,7 +47,8 @@ const REQUEST_UNITS: [(&str, f64); 39] = [
     ("VoiceSamplesWaveform", 10.0),
     ("VoiceSpeechCreate", 0.0),
     ("VoiceSpeechGet", 0.0),
-    ("VoiceTranscribe", 50.0),
+    ("VoiceTranscribe", 60.0),
+    ("VoiceUsage", 1.0),
     ("VoiceVoicesList", 0.0),
 ];
 

@@ -17,7 +17,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::Registry;
 use crate::error::Code;
-use crate::function::{Access, Answer, Content, Function, HttpTrigger};
+use crate::function::{Access, Answer, Content, Function, HttpTrigger, LimitClass};
 use crate::http::Problem;
 use crate::http::problem;
 
@@ -149,6 +149,9 @@ fn successes(http: &HttpTrigger) -> BTreeMap<StatusCode, Vec<&Answer>> {
 fn failures(http: &HttpTrigger) -> Vec<(StatusCode, Vec<Code>)> {
     let mut codes = http.operation.failures.clone();
     codes.extend([Code::NotAcceptable, Code::Internal, Code::Unavailable, Code::InvalidToken]);
+    if http.limit != LimitClass::Unlimited {
+        codes.push(Code::TooManyRequests);
+    }
     if http.access != Access::Anyone {
         codes.extend([Code::NotAuthenticated, Code::NotPermitted]);
     }

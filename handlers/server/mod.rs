@@ -5,6 +5,7 @@
 mod answer;
 mod body;
 mod client;
+mod limits;
 mod listener;
 mod local_blobs;
 mod pipeline;

@@ -1,5 +1,5 @@
-//! The ground rules around every HTTP function, in their order: request id, match, CORS, caller,
-//! access, body, idempotency, handler, conditional answer.
+//! The ground rules around every HTTP function, in their order: request id, trusted hop, match, CORS, caller,
+//! limits, access, body, idempotency, handler, conditional answer.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,6 +10,7 @@ use http::header::{ACCEPT, ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use tracing::Instrument;
 
+use super::limits::{self, Counted};
 use super::{Incoming, Server, body, client};
 use crate::error::{Code, Error, Result};
 use crate::function::{Function, HttpTrigger};
@@ -19,7 +20,7 @@ use crate::identity::{self, Caller, TokenError};
 use crate::ports::spent::{self, Spent};
 use crate::registry::Match;
 use crate::telemetry;
-use crate::types::RequestId;
+use crate::types::{Network, RequestId};
 
 /// How long a handler may run; shorter than the platform's 230 s and than an idempotency lock.
 const HANDLER_TIME_LIMIT: Duration = Duration::from_secs(60);
@@ -40,10 +41,15 @@ where
     };
     let name = function.map_or("unmatched", |function| function.name);
     let span = tracing::info_span!("request", request_id = %request_id, function = name, method = %method);
+    let front_door = server.state.settings.front_door_id.as_deref();
+    let probe = function.and_then(Function::http_trigger).is_some_and(|http| http.probe);
+    let trusted = probe || front_door.is_none_or(|id| client::came_by(id, &headers));
+    let mut counted = Counted::default();
     let work = async {
         let outcome = match (function, matched) {
+            _ if !trusted => Err(Error::new(Code::NotPermitted, "This API is reached by its public address only.")),
             (Some(function), Match::Function { params, .. }) => {
-                run(server, function, params, incoming, &request_id).await
+                run(server, function, params, incoming, &request_id, &mut counted).await
             }
             (_, Match::Method { allowed }) if method == Method::OPTIONS => {
                 Ok(server.cors.preflight(&headers, &allowed))
@@ -63,6 +69,7 @@ where
         response = without_body(response);
     }
     server.cors.apply(&headers, &mut response);
+    counted.tell(response.headers_mut());
     let out = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         out.insert("x-request-id", id);
@@ -108,13 +115,18 @@ async fn run<S, B>(
     params: Vec<(String, String)>,
     incoming: Incoming<S>,
     request_id: &str,
+    counted: &mut Counted,
 ) -> Result<Response>
 where
     S: Stream<Item = Result<B, warp::Error>> + Send + 'static,
     B: Buf,
 {
     let http = function.http_trigger().ok_or_else(|| Error::not_found("There is nothing under this address."))?;
-    let caller = caller(server, &incoming.headers).await?;
+    let front_door = server.state.settings.front_door_id.is_some();
+    let address = client::address(&server.mode, front_door, incoming.peer, &incoming.headers);
+    let caller = caller(server, &incoming.headers).await;
+    limits::count(&server.state, http.limit, caller.as_ref().ok(), Network::of(address), counted).await?;
+    let caller = caller?;
     http.access.check(&caller)?;
     check_accept(http, &incoming.headers)?;
     let declared =
@@ -131,7 +143,6 @@ where
     };
     let _room = server.bodies.take(expected).await?;
     let body = body::read(incoming.body, http.body_limit).await?;
-    let address = client::address(&server.mode, incoming.peer, &incoming.headers);
     let request = Request {
         id: request_id.to_owned(),
         method: incoming.method,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Each module of the crate, and what it may name besides itself.
-const ALLOWED: [(&str, &[&str]); 23] = [
+const ALLOWED: [(&str, &[&str]); 24] = [
     ("types", &[]),
     ("ports", &["types"]),
     ("error", &["ports"]),
@@ -18,8 +18,9 @@ const ALLOWED: [(&str, &[&str]); 23] = [
     ("identity", &["types", "error", "ports", "containers"]),
     ("catalogue", &["types", "error", "understanding"]),
     ("tenants", &["types", "ports", "containers"]),
+    ("tiers", &["types", "error", "ports", "containers"]),
     ("http", &["types", "error", "ports", "identity", "containers"]),
-    ("state", &["types", "error", "ports", "identity", "catalogue", "tenants", "settings", "http"]),
+    ("state", &["types", "error", "ports", "identity", "catalogue", "tenants", "tiers", "settings", "http"]),
     ("function", &["types", "error", "ports", "identity", "http", "state"]),
     (
         "services",
@@ -30,6 +31,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "identity",
             "catalogue",
             "tenants",
+            "tiers",
             "understanding",
             "audio",
             "seed",
@@ -50,6 +52,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "error",
             "ports",
             "identity",
+            "tiers",
             "http",
             "state",
             "function",
@@ -68,6 +71,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "identity",
             "catalogue",
             "tenants",
+            "tiers",
             "understanding",
             "settings",
             "containers",

@@ -12,14 +12,14 @@ use utoipa::ToSchema;
 use super::model::{Email, User};
 use super::{sessions, store};
 use crate::error::{Code, Error, FieldError, Result};
-use crate::function::{Access, Function};
+use crate::function::{Access, Function, LimitClass};
 use crate::http::conditional::with_content_etag;
 use crate::http::{Request, Response, json, json_with, no_store};
 use crate::identity::{AccessToken, PasswordRule, RefreshToken, Role, not_ready};
 use crate::ports::secrets::Secret;
 use crate::state::AppState;
 use crate::types::Service;
-use crate::types::{TierId, UserId};
+use crate::types::{Network, TierId, UserId};
 
 /// Failed sign-ins to one account from one network within [`THROTTLE_WINDOW`].
 const MAX_FAILURES: u64 = 10;
@@ -31,12 +31,14 @@ pub fn functions() -> Vec<Function> {
     let credentials = || json!({ "email": "lakshmi@example.in", "password": "kanjivaram-9" });
     vec![
         Function::http("AccountsAuthRegister", Service::Accounts, Method::POST, "v1/auth/register", register)
+            .limit(LimitClass::Registration)
             .summary("Opens an account and signs in.")
             .takes::<RegisterRequest>("application/json", json!({ "email": "lakshmi@example.in", "password": "kanjivaram-9", "firstName": "Lakshmi", "lastName": "Rao" }))
             .answers::<SignedIn>(StatusCode::CREATED, "The account is open.", signed_in_example())
             .fails(&[Code::Conflict])
             .into(),
         Function::http("AccountsAuthLogin", Service::Accounts, Method::POST, "v1/auth/login", login)
+            .limit(LimitClass::Credentials)
             .summary("Signs in with email and password, as a form (OAuth 2.0 password grant) or JSON.")
             .takes::<LoginRequest>("application/json", credentials())
             .takes::<LoginRequest>("application/x-www-form-urlencoded", json!({ "username": "lakshmi@example.in", "password": "kanjivaram-9" }))
@@ -44,6 +46,7 @@ pub fn functions() -> Vec<Function> {
             .fails(&[Code::InvalidCredentials, Code::TooManyRequests])
             .into(),
         Function::http("AccountsAuthLoginJson", Service::Accounts, Method::POST, "v1/auth/login/json", login)
+            .limit(LimitClass::Credentials)
             .summary("Signs in with JSON; the same as `auth/login`.")
             .takes::<LoginRequest>("application/json", credentials())
             .answers::<SignedIn>(StatusCode::OK, "Signed in.", signed_in_example())
@@ -264,15 +267,12 @@ async fn login(state: AppState, request: Request) -> Result<Response> {
 pub(super) fn throttle_key(tenant: &crate::types::TenantId, address: &str, client: Option<IpAddr>) -> String {
     use aws_lc_rs::digest::{SHA256, digest};
     use base64::Engine;
-    let network = match client {
-        Some(IpAddr::V4(address)) => address.octets()[..3].to_vec(),
-        Some(IpAddr::V6(address)) => address.octets()[..8].to_vec(),
-        None => Vec::new(),
-    };
     let account = address.trim().to_lowercase();
-    let mut key = format!("{tenant}\n{account}\n").into_bytes();
-    key.extend(network);
-    format!("login:{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(digest(&SHA256, &key).as_ref()))
+    let key = format!("{tenant}\n{account}\n{}", Network::of(client));
+    format!(
+        "login:{}",
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(digest(&SHA256, key.as_bytes()).as_ref())
+    )
 }
 
 async fn me(state: AppState, request: Request) -> Result<Response> {

@@ -7,6 +7,7 @@ mod passwords;
 mod profile;
 mod sessions;
 mod store;
+mod tiers;
 
 pub use model::{Consent, Purpose, User};
 pub use sessions::SessionEnded;
@@ -16,8 +17,15 @@ use crate::function::Function;
 
 /// This service's rows of the registry.
 pub fn functions() -> Vec<Function> {
-    [auth::functions(), sessions::functions(), profile::functions(), passwords::functions(), consents::functions()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        auth::functions(),
+        sessions::functions(),
+        profile::functions(),
+        passwords::functions(),
+        consents::functions(),
+        tiers::functions(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

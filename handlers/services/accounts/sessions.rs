@@ -11,7 +11,7 @@ use super::model::User;
 use super::store;
 use crate::containers::{CUSTOMERS, customer};
 use crate::error::{Code, Error, Result};
-use crate::function::{Access, Function};
+use crate::function::{Access, Function, LimitClass};
 use crate::http::{Request, Response, json, no_store};
 use crate::identity::{Credential, EndReason, Principal, Refresh, RefreshToken, Session};
 use crate::ports::documents::{Document, Filter, NewDocument, Operation, Query, Scope, Ttl};
@@ -31,6 +31,7 @@ pub fn functions() -> Vec<Function> {
     let done = || json!({ "success": true, "ended": 1 });
     vec![
         Function::http("AccountsAuthRefresh", Service::Accounts, Method::POST, "v1/auth/refresh", refresh)
+            .limit(LimitClass::Credentials)
             .summary("Gives a new access token and a new refresh token for a refresh token, which is good once.")
             .takes::<RefreshRequest>("application/json", json!({ "refresh_token": "pravis.usr_….ses_….…" }))
             .takes::<RefreshRequest>("application/x-www-form-urlencoded", json!({ "refresh_token": "pravis.usr_….ses_….…" }))
