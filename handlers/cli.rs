@@ -1,5 +1,8 @@
 //! The commands of the one program.
 
+mod admin;
+mod keys;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -50,6 +53,16 @@ enum Command {
     Openapi,
     /// Makes the databases, containers and tables of the services that are set, and brings them up to date
     Migrate,
+    /// Administrators
+    Admin {
+        #[command(subcommand)]
+        command: admin::AdminCommand,
+    },
+    /// Signing keys
+    Keys {
+        #[command(subcommand)]
+        command: keys::KeysCommand,
+    },
     /// Moves tenants between databases
     Tenants {
         #[command(subcommand)]
@@ -127,6 +140,8 @@ pub async fn run(cli: Cli, variables: BTreeMap<String, String>) -> Result<(), Fa
                 false => print(&done.iter().map(|line| format!("{line}\n")).collect::<String>()),
             }
         }
+        Some(Command::Admin { command }) => admin::run(command, variables).await,
+        Some(Command::Keys { command }) => keys::run(command),
         Some(Command::Tenants { command }) => tenants(command, &variables).await,
         Some(Command::Openapi) => {
             let settings = Settings::from_variables(&variables)?;
@@ -205,10 +220,14 @@ async fn serve(args: ServeArgs, mut variables: BTreeMap<String, String>) -> Resu
     let (stop, stopped) = watch::channel(false);
     let host = LocalHost::new(state.clone(), registry.clone(), stores.clone());
     let host = tokio::spawn(host.run(stopped));
+    let audit = state.audit.clone();
     let server = Server::new(state, registry, Mode::Standalone { blobs: stores.embedded.blobs })?;
     listener.serve(Arc::new(server), told_to_stop()).await;
     stop.send_replace(true);
     host.await?;
+    if let Err(error) = audit.flush().await {
+        tracing::warn!(%error, "the last audit records are not written");
+    }
     Ok(())
 }
 

@@ -17,7 +17,8 @@ const DAY: u32 = 86_400;
 /// change feed.
 const BY_ID: Indexing = Indexing::Only { fields: &[], orders: &[] };
 
-/// Everything of one customer: account, consents, voice samples, interactions, outbox.
+/// Everything of one customer: account, consents, voice samples, interactions, outbox. Beside them, for each
+/// tenant, its API keys ([`api_keys`]) and who of its people has a role ([`team`]).
 pub static CUSTOMERS: Container = Container {
     name: "customers",
     partition_key: &["tenantId", "userId"],
@@ -32,7 +33,7 @@ pub static CUSTOMERS: Container = Container {
     },
 };
 
-/// Unique claims: who owns an email address.
+/// Unique claims: who owns an email address, whose an API key is.
 pub static DIRECTORY: Container =
     Container { name: "directory", partition_key: &["id"], default_ttl: None, indexing: BY_ID };
 
@@ -66,9 +67,25 @@ pub static DEAD_LETTERS: Container = Container {
     indexing: BY_ID,
 };
 
+/// The audit log, which is only added to.
+pub static AUDIT: Container = Container {
+    name: "audit",
+    partition_key: &["tenantId", "day"],
+    default_ttl: Some(365 * DAY),
+    indexing: Indexing::Only {
+        fields: &["at", "action", "actor", "subject"],
+        orders: &[
+            OrderIndex { equal: &[], by: "at" },
+            OrderIndex { equal: &["action"], by: "at" },
+            OrderIndex { equal: &["actor"], by: "at" },
+            OrderIndex { equal: &["subject"], by: "at" },
+        ],
+    },
+};
+
 /// Every document container.
-pub static DOCUMENT_CONTAINERS: [&Container; 7] =
-    [&CUSTOMERS, &DIRECTORY, &TENANTS, &CATALOGUE, &STOCK, &EVENTS, &DEAD_LETTERS];
+pub static DOCUMENT_CONTAINERS: [&Container; 8] =
+    [&CUSTOMERS, &DIRECTORY, &TENANTS, &CATALOGUE, &STOCK, &EVENTS, &DEAD_LETTERS, &AUDIT];
 
 /// Those whose documents belong to tenants: what a dedicated database holds.
 pub static TENANT_CONTAINERS: LazyLock<Vec<&'static Container>> =
@@ -101,4 +118,14 @@ pub fn tenant(id: &TenantId) -> PartitionKey {
 /// exchange that owns itself.
 pub fn customer(tenant: &TenantId, owner: &str) -> PartitionKey {
     PartitionKey::of([tenant.as_str(), owner])
+}
+
+/// The partition of `CUSTOMERS` that holds the API keys of a tenant. No owner has such an id.
+pub fn api_keys(tenant: &TenantId) -> PartitionKey {
+    customer(tenant, "api-keys")
+}
+
+/// The partition of `CUSTOMERS` that tells who has a role at a tenant. No owner has such an id.
+pub fn team(tenant: &TenantId) -> PartitionKey {
+    customer(tenant, "team")
 }

@@ -4,82 +4,63 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use serde::Deserialize;
 use tokio::task::JoinSet;
 
+use crate::audit::AuditLog;
 use crate::catalogue::CatalogueIndex;
-use crate::identity::LiveSessions;
+use crate::identity::{LiveApiKeys, LiveSessions};
 use crate::ports::cache::{Heard, Invalidations};
 use crate::ports::documents::DocumentStore;
-use crate::services::accounts::SessionEnded;
+use crate::services::news::News;
 use crate::services::shop;
-use crate::services::tenants::TenantsChanged;
 use crate::tenants::TenantDirectory;
-use crate::tiers::{Tiers, TiersChanged};
+use crate::tiers::Tiers;
 use crate::types::TenantId;
 
 /// Between two tries of what failed; doubled up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// What instances tell each other.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum News {
-    Session(SessionEnded),
-    Tenants(TenantsChanged),
-    Tiers(TiersChanged),
-}
-
-/// What this process keeps in mind and has to be told of.
-pub struct Listeners {
-    pub sessions: Arc<LiveSessions>,
-    pub tenants: TenantDirectory,
-    pub tiers: Tiers,
-}
-
-impl Listeners {
-    async fn hear(&self, news: News) {
-        match news {
-            News::Session(news) => self.sessions.ended(&news.session_ended).await,
-            News::Tenants(news) => {
-                tracing::debug!(tenant = %news.tenant_changed, "a tenant was changed");
-                self.tenants.forget();
-            }
-            News::Tiers(news) => self.tiers.forget(&news.tiers_changed).await,
-        }
-    }
-
-    /// News may have been missed.
-    fn doubt(&self) {
-        self.sessions.doubt();
-        self.tenants.forget();
-        self.tiers.doubt();
-    }
-}
-
 /// Hears what other instances tell, and acts on it.
-pub fn hear(tasks: &mut JoinSet<()>, invalidations: Arc<dyn Invalidations>, listeners: Listeners) {
+pub fn hear(
+    tasks: &mut JoinSet<()>,
+    invalidations: Arc<dyn Invalidations>,
+    sessions: Arc<LiveSessions>,
+    api_keys: Arc<LiveApiKeys>,
+    tenants: TenantDirectory,
+    tiers: Tiers,
+) {
     tasks.spawn(async move {
+        let doubt = || {
+            sessions.doubt();
+            api_keys.doubt();
+            tenants.forget();
+            tiers.doubt();
+        };
         loop {
             match invalidations.subscribe().await {
                 Ok(mut news) => {
                     while let Some(heard) = news.next().await {
                         match heard {
                             Heard::Message(message) => match serde_json::from_slice::<News>(&message) {
-                                Ok(news) => listeners.hear(news).await,
+                                Ok(news) => news.act(&sessions, &api_keys, &tenants, &tiers).await,
                                 Err(error) => tracing::debug!(%error, "news that is not for this version"),
                             },
-                            Heard::Gap => listeners.doubt(),
+                            Heard::Gap => doubt(),
                         }
                     }
-                    listeners.doubt();
+                    doubt();
                 }
                 Err(error) => tracing::warn!(%error, "news of other instances are not heard"),
             }
             tokio::time::sleep(FIRST_PAUSE).await;
         }
     });
+}
+
+/// Writes what is noted for the audit log.
+pub fn audit(tasks: &mut JoinSet<()>, audit: Arc<AuditLog>) {
+    tasks.spawn(async move { audit.run().await });
 }
 
 /// Fills an empty catalogue with the samples, once its documents can be written.

@@ -8,25 +8,28 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use tokio::task::JoinSet;
 
-use self::background::Listeners;
 use self::parts::Parts;
 use crate::adapters::events::QueuedEvents;
 use crate::adapters::speech::LocalSpeech;
 use crate::adapters::speech::local::{CommandLine, Corpus, LocalSpeechSettings};
+use crate::audit::AuditLog;
 use crate::catalogue::CatalogueIndex;
 use crate::containers::{BLOB_CONTAINERS, TENANT_CONTAINERS};
 use crate::error::{Error, Result};
 use crate::host::local::LocalStores;
-use crate::identity::{LiveSessions, PasswordHasher};
+use crate::identity::{LiveApiKeys, LiveSessions, PasswordHasher};
 use crate::ports::clock::{Clock, SystemClock};
 use crate::ports::documents::Homes;
 use crate::ports::reporting::ReportingDb;
+use crate::ports::secrets::Secret;
 use crate::registry::{Registry, openapi};
+use crate::services::accounts::{self, Appointed};
 use crate::services::tenants::{Mover, Tenancy, Waits};
 use crate::services::{analytics, shop};
 use crate::settings::{Environment, SettingError, Settings};
 use crate::state::{App, AppState, OpenApiDocument};
 use crate::tiers::Tiers;
+use crate::types::TenantId;
 use crate::{telemetry, understanding};
 
 /// An application that is ready to serve.
@@ -59,10 +62,13 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
         Parts::of(&settings, &clock).await?;
     let sessions = Arc::new(LiveSessions::new(stores.documents.clone(), clock.clone()));
     let tiers = Tiers::new(stores.documents.clone());
+    let api_keys = Arc::new(LiveApiKeys::new(stores.documents.clone(), clock.clone(), accounts::api_key_first_use));
     let catalogue = CatalogueIndex::new();
+    let audit = Arc::new(AuditLog::new(stores.documents.clone(), clock.clone()));
     let mut tasks = JoinSet::new();
-    let listeners = Listeners { sessions: sessions.clone(), tenants: tenants.clone(), tiers: tiers.clone() };
-    background::hear(&mut tasks, invalidations.clone(), listeners);
+    background::audit(&mut tasks, audit.clone());
+    let (sessions_told, keys_told) = (sessions.clone(), api_keys.clone());
+    background::hear(&mut tasks, invalidations.clone(), sessions_told, keys_told, tenants.clone(), tiers.clone());
     match &stores.embedded.documents {
         _ if !settings.seed => {}
         Some(documents) => {
@@ -78,8 +84,11 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
     }
     let state = AppState::new(App {
         keys,
-        passwords: PasswordHasher::new(2),
+        // Half of the machine is left to all else.
+        passwords: PasswordHasher::new(std::thread::available_parallelism().map_or(1, |count| count.get() / 2)),
         sessions,
+        api_keys,
+        audit,
         catalogue,
         openapi: describe(registry.clone(), settings.public_url.clone()),
         voice_slots: Arc::new(tokio::sync::Semaphore::new(settings.voice_concurrency)),
@@ -152,6 +161,22 @@ pub async fn mover(settings: &Settings, progress: fn(&str)) -> Result<Mover> {
         waits: Waits::after_records_of(settings.tenant_cache),
         progress,
     })
+}
+
+/// Makes the owner of an address an administrator of a boutique, in the stores that are set; see
+/// [`accounts::appoint`].
+///
+/// # Errors
+/// Those of [`build`] and of [`accounts::appoint`].
+pub async fn appoint(
+    settings: Settings,
+    tenant: &TenantId,
+    email: &str,
+    password: Secret,
+    another: bool,
+) -> Result<Appointed> {
+    let Application { state, .. } = build(Settings { seed: false, ..settings }).await?;
+    accounts::appoint(&state, tenant, email, password, another).await
 }
 
 /// The local speech engine, its programs found but not run.

@@ -33,6 +33,22 @@ pub struct Session {
     /// The tokens before it, oldest first.
     used: Vec<Used>,
     pub ended: Option<Ended>,
+    /// So that listings find the open ones.
+    #[serde(default)]
+    pub status: SessionStatus,
+    /// It lasts no longer than its account is in this epoch: the account's `sessionEpoch`, which rises when
+    /// all sessions end.
+    #[serde(default)]
+    pub epoch: u32,
+}
+
+/// Whether a session was ended before its time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SessionStatus {
+    #[default]
+    Open,
+    Ended,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -57,6 +73,8 @@ pub enum EndReason {
     /// A refresh token came again after its grace: it was stolen, from the client or by it.
     TokenReused,
     AccountClosed,
+    /// Others began after it, as many as an account may have, and it was used the longest ago.
+    TooMany,
 }
 
 /// What a refresh token is good for.
@@ -92,11 +110,18 @@ impl Session {
             token: token.fingerprint(),
             used: Vec::new(),
             ended: None,
+            status: SessionStatus::Open,
+            epoch: 0,
         };
         Ok((session, token))
     }
 
-    /// Whether it still lasts.
+    /// The session in an epoch of its account.
+    pub fn in_epoch(self, epoch: u32) -> Self {
+        Self { epoch, ..self }
+    }
+
+    /// Whether it still lasts, as long as its account is in its epoch.
     pub fn is_live(&self, now: DateTime<Utc>) -> bool {
         self.ended.is_none() && now < self.expires_at
     }
@@ -127,6 +152,7 @@ impl Session {
 
     pub fn end(&mut self, reason: EndReason, now: DateTime<Utc>) {
         self.ended.get_or_insert(Ended { at: now, reason });
+        self.status = SessionStatus::Ended;
     }
 
     fn rotate(&mut self, presented: &RefreshToken, fingerprint: String, now: DateTime<Utc>) -> Result<RefreshToken> {

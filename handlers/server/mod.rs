@@ -5,11 +5,14 @@
 mod answer;
 mod body;
 mod client;
+mod credentials;
 mod limits;
 mod listener;
 mod local_blobs;
 mod pipeline;
+mod refusals;
 
+pub use credentials::caller;
 pub use listener::{Listener, ListenerError};
 
 use std::net::SocketAddr;

@@ -3,7 +3,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use moka::future::Cache;
-use serde::{Deserialize, Serialize};
 
 use super::{Tier, TierTable};
 use crate::containers::CATALOGUE;
@@ -22,13 +21,6 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a table is remembered that nobody asks for.
 const REMEMBERED: Duration = Duration::from_secs(3600);
 const MAX_TENANTS: u64 = 1024;
-
-/// What instances tell each other of a table that has changed.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TiersChanged {
-    pub tiers_changed: TenantId,
-}
 
 /// Where a tenant's table is: the partition of [`CATALOGUE`] and the id.
 pub fn partition(tenant: &TenantId) -> (PartitionKey, &'static str) {

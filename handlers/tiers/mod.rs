@@ -3,5 +3,5 @@
 mod known;
 mod table;
 
-pub use known::{Tiers, TiersChanged, partition};
+pub use known::{Tiers, partition};
 pub use table::{Tier, TierPlacement, TierTable};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Each module of the crate, and what it may name besides itself.
-const ALLOWED: [(&str, &[&str]); 24] = [
+const ALLOWED: [(&str, &[&str]); 25] = [
     ("types", &[]),
     ("ports", &["types"]),
     ("error", &["ports"]),
@@ -20,7 +20,8 @@ const ALLOWED: [(&str, &[&str]); 24] = [
     ("tenants", &["types", "ports", "containers"]),
     ("tiers", &["types", "error", "ports", "containers"]),
     ("http", &["types", "error", "ports", "identity", "containers"]),
-    ("state", &["types", "error", "ports", "identity", "catalogue", "tenants", "tiers", "settings", "http"]),
+    ("audit", &["types", "ports", "containers", "http"]),
+    ("state", &["types", "error", "ports", "identity", "audit", "catalogue", "tenants", "tiers", "settings", "http"]),
     ("function", &["types", "error", "ports", "identity", "http", "state"]),
     (
         "services",
@@ -37,6 +38,7 @@ const ALLOWED: [(&str, &[&str]); 24] = [
             "seed",
             "containers",
             "http",
+            "audit",
             "state",
             "function",
             "telemetry",
@@ -54,6 +56,7 @@ const ALLOWED: [(&str, &[&str]); 24] = [
             "identity",
             "tiers",
             "http",
+            "audit",
             "state",
             "function",
             "registry",
@@ -69,6 +72,7 @@ const ALLOWED: [(&str, &[&str]); 24] = [
             "error",
             "ports",
             "identity",
+            "audit",
             "catalogue",
             "tenants",
             "tiers",
@@ -83,7 +87,7 @@ const ALLOWED: [(&str, &[&str]); 24] = [
             "telemetry",
         ],
     ),
-    ("cli", &["types", "error", "settings", "services", "registry", "host", "server", "app"]),
+    ("cli", &["types", "error", "ports", "identity", "settings", "services", "registry", "host", "server", "app"]),
     ("lib", &[]),
 ];
 

@@ -1,29 +1,26 @@
 //! Registration, sign-in, and the keys that verify tokens.
 
-use std::net::IpAddr;
-use std::time::Duration;
-
 use http::header::CACHE_CONTROL;
 use http::{HeaderValue, Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::devices::{self, DeviceToken};
+use super::login_name::LoginName;
 use super::model::{Email, User};
-use super::{sessions, store};
+use super::sign_ins::SignIns;
+use super::{sessions, store, throttle};
+use crate::audit::{Note, Origin, Outcome, Subject, actions};
 use crate::error::{Code, Error, FieldError, Result};
 use crate::function::{Access, Function, LimitClass};
 use crate::http::conditional::with_content_etag;
-use crate::http::{Request, Response, json, json_with, no_store};
-use crate::identity::{AccessToken, PasswordRule, RefreshToken, Role, not_ready};
+use crate::http::{Request, Response, json, no_store};
+use crate::identity::{AccessToken, Lane, PasswordRule, RefreshToken, Role, not_ready};
 use crate::ports::secrets::Secret;
 use crate::state::AppState;
-use crate::types::Service;
-use crate::types::{Network, TierId, UserId};
+use crate::types::{Service, TenantId, TierId, UserId};
 
-/// Failed sign-ins to one account from one network within [`THROTTLE_WINDOW`].
-const MAX_FAILURES: u64 = 10;
-const THROTTLE_WINDOW: Duration = Duration::from_secs(15 * 60);
 pub(super) const MAX_NAME_CHARS: usize = 100;
 
 /// This resource's rows of the registry.
@@ -69,7 +66,7 @@ pub(super) fn user_example() -> Value {
 }
 
 pub(super) fn signed_in_example() -> Value {
-    json!({ "success": true, "access_token": "eyJ…", "token": "eyJ…", "token_type": "bearer", "expires_in": 900, "refresh_token": "pravis.usr_….ses_….…", "user_id": "usr_01KAXQ8W0V7D3T4Z5J6N8P9R2S", "user": user_example() })
+    json!({ "success": true, "access_token": "eyJ…", "token": "eyJ…", "token_type": "bearer", "expires_in": 900, "refresh_token": "pravis.usr_….ses_….…", "device_token": "kD0v…", "user_id": "usr_01KAXQ8W0V7D3T4Z5J6N8P9R2S", "user": user_example() })
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -87,13 +84,16 @@ struct RegisterRequest {
     last_name: String,
 }
 
-/// `email` and `username` are the same; one of them is needed.
+/// `email` and `username` are the same, an email address or a verified phone number; one of them is needed.
 #[derive(Deserialize, ToSchema)]
 struct LoginRequest {
     email: Option<String>,
     username: Option<String>,
     #[schema(format = "password")]
     password: String,
+    /// What an earlier answer gave this device, for clients that keep no cookies.
+    #[schema(format = "password")]
+    device_token: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -108,6 +108,10 @@ pub(super) struct SignedIn {
     expires_in: i64,
     /// Good once, at `auth/refresh`.
     refresh_token: String,
+    /// To be kept on this device and sent with its next sign-in, which nobody who guesses the password
+    /// elsewhere can then hold up. Browsers have it in a cookie.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_token: Option<String>,
     user_id: String,
     user: UserView,
 }
@@ -121,9 +125,15 @@ impl SignedIn {
             token_type: "bearer",
             expires_in: access.expires_in.num_seconds(),
             refresh_token: refresh.text(),
+            device_token: None,
             user_id: user.id.to_string(),
             user: UserView::of(user),
         }
+    }
+
+    /// With what the device is known by from now on.
+    pub(super) fn on_device(self, token: &DeviceToken) -> Self {
+        Self { device_token: Some(token.text()), ..self }
     }
 }
 
@@ -140,6 +150,9 @@ pub(super) struct UserView {
     tier: String,
     is_active: bool,
     created_at: String,
+    /// A verified phone number (E.164).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phone: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -160,6 +173,7 @@ impl UserView {
             tier: user.tier.to_string(),
             is_active: user.active,
             created_at: user.created_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+            phone: user.phone.as_ref().map(|phone| phone.as_str().to_owned()),
         }
     }
 }
@@ -180,18 +194,21 @@ async fn register(state: AppState, request: Request) -> Result<Response> {
         kind: User::KIND.into(),
         id: UserId::generate(),
         email,
-        password_hash: state.passwords.hash(Secret::new(asked.password)).await?,
+        password_hash: state.passwords.hash(Lane::Open, Secret::new(asked.password)).await?,
         first_name: asked.first_name.trim().to_owned(),
         last_name: asked.last_name.trim().to_owned(),
         role: Role::Customer,
         tier: TierId::FREE,
         active: true,
+        version: 0,
         created_at: state.clock.now(),
         consents: Default::default(),
+        phone: None,
+        session_epoch: 0,
     };
-    store::create_user(&state, &tenant, &user).await?;
-    let signed_in = sessions::begin(&state, &tenant, &user, sessions::device(&request)).await?;
-    Ok(no_store(json_with(StatusCode::CREATED, &signed_in)?))
+    store::create_user_from(&state, &tenant, &user, Some(&Origin::of(&request))).await?;
+    let brought = devices::presented(&request, None);
+    sessions::begin(&state, &tenant, &user, &request, &brought, "registration").await
 }
 
 fn check(asked: &RegisterRequest) -> Result<Email> {
@@ -218,61 +235,57 @@ pub(super) fn is_name(text: &str) -> bool {
     text.chars().count() <= MAX_NAME_CHARS && !text.chars().any(char::is_control)
 }
 
-/// Counts an attempt at a password, and refuses those beyond [`MAX_FAILURES`].
-pub(super) async fn count_attempt(state: &AppState, throttle: &str) -> Result<()> {
-    let failures = state.cache.increment(throttle, 1, THROTTLE_WINDOW).await.unwrap_or_else(|error| {
-        tracing::warn!(%error, "sign-ins are not counted");
-        0
-    });
-    if failures > MAX_FAILURES {
-        return Err(Error::new(Code::TooManyRequests, "Too many failed sign-ins; please wait.")
-            .with_retry_after(THROTTLE_WINDOW));
-    }
-    Ok(())
-}
-
-/// The password was right.
-pub(super) async fn forget_attempts(state: &AppState, throttle: &str) {
-    if let Err(error) = state.cache.delete(throttle).await {
-        tracing::warn!(%error, "count of failed sign-ins not cleared");
-    }
-}
-
 async fn login(state: AppState, request: Request) -> Result<Response> {
     let asked: LoginRequest = match request.media_type().as_deref() {
         Some("application/x-www-form-urlencoded") => request.form()?,
         _ => request.json_of_any_type()?,
     };
-    let address = asked.email.or(asked.username).ok_or_else(|| Error::field("email", "expected an email address"))?;
-    let wrong = || Error::new(Code::InvalidCredentials, "Email or password is wrong.");
+    let typed = asked.email.or(asked.username).ok_or_else(|| Error::field("email", "expected an email address"))?;
     let tenant = request.caller.tenant().clone();
-    // An address that no account can have takes the same way and time as an unknown one.
-    let email = Email::parse(&address).ok();
-    let throttle = throttle_key(&tenant, &address, request.client.address);
-    count_attempt(&state, &throttle).await?;
-    let user = match &email {
-        Some(email) => store::user_by_email(&state, &tenant, email).await?,
-        None => None,
+    // A text that can be no account's name takes the same way and time as an unknown one.
+    let name = LoginName::parse(&typed);
+    let observe = |action, outcome, reason| {
+        let subject = name.as_ref().map(|name| Subject::Claim(name.claim_id(&tenant)));
+        let tenant = tenant.clone();
+        state.audit.note(Note { tenant, action, outcome, actor: None, subject, origin: Origin::of(&request), reason });
     };
-    // Longer texts than a password can be are not hashed.
-    let password = asked.password.chars().take(PasswordRule::MAX_CHARS + 1).collect::<String>();
+    let brought = devices::presented(&request, asked.device_token.as_deref());
+    // Only who brings a token is looked up before the attempt is counted.
+    let (mut user, mut device) = (None, None);
+    if !brought.is_empty() {
+        user = store::user_by_login(&state, &tenant, name.as_ref()).await?;
+        device = known_device(&state, &tenant, user.as_ref(), &brought).await?;
+    }
+    let counted = name.as_ref().map_or_else(|| typed.trim().to_lowercase(), |name| name.claim_id(&tenant));
+    let attempt = throttle::attempt(&state, &tenant, &counted, request.client.address, device.as_ref()).await;
+    let attempt = attempt.map_err(|(exhausted, error)| {
+        observe(actions::LOGIN_THROTTLED, Outcome::Refused, exhausted.name());
+        error
+    })?;
+    if brought.is_empty() {
+        user = store::user_by_login(&state, &tenant, name.as_ref()).await?;
+    }
+    let lane = if device.is_some() { Lane::Trusted } else { Lane::Open };
     let stored = user.as_ref().map(|user| user.password_hash.clone());
-    let matches = state.passwords.verify(Secret::new(password), stored).await?;
-    let user = user.filter(|user| matches && user.active).ok_or_else(wrong)?;
-    forget_attempts(&state, &throttle).await;
-    Ok(no_store(json(&sessions::begin(&state, &tenant, &user, sessions::device(&request)).await?)?))
+    let matches = state.passwords.verify(lane, PasswordRule::cut(&asked.password), stored).await?;
+    let Some(user) = user.filter(|user| matches && user.active) else {
+        observe(actions::LOGIN_FAILED, Outcome::Failed, "password");
+        return Err(Error::new(Code::InvalidCredentials, "Email or password is wrong."));
+    };
+    attempt.succeeded(&state).await;
+    sessions::begin(&state, &tenant, &user, &request, &brought, "password").await
 }
 
-/// Counted by account and by network, so that a stranger elsewhere cannot lock a customer out.
-pub(super) fn throttle_key(tenant: &crate::types::TenantId, address: &str, client: Option<IpAddr>) -> String {
-    use aws_lc_rs::digest::{SHA256, digest};
-    use base64::Engine;
-    let account = address.trim().to_lowercase();
-    let key = format!("{tenant}\n{account}\n{}", Network::of(client));
-    format!(
-        "login:{}",
-        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(digest(&SHA256, key.as_bytes()).as_ref())
-    )
+/// The one of the tokens by which an account knows the device. One point read also where there is no account.
+async fn known_device(
+    state: &AppState,
+    tenant: &TenantId,
+    user: Option<&User>,
+    brought: &[DeviceToken],
+) -> Result<Option<DeviceToken>> {
+    let (sign_ins, _) = SignIns::read(state, tenant, user.map_or(store::NOBODY, |user| user.id.as_str())).await?;
+    let Some(user) = user else { return Ok(None) };
+    Ok(sign_ins.in_epoch(user.session_epoch).known(brought, state.clock.now()).cloned())
 }
 
 async fn me(state: AppState, request: Request) -> Result<Response> {

@@ -8,6 +8,7 @@ use email_address::EmailAddress;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::phone::Phone;
 use crate::error::{Error, Result};
 use crate::identity::Role;
 use crate::types::{TenantId, TierId, UserId};
@@ -48,9 +49,19 @@ pub struct User {
     pub role: Role,
     pub tier: TierId,
     pub active: bool,
+    /// Goes up when role, tier or state change: access tokens of a lesser one are void.
+    #[serde(default)]
+    pub version: u64,
     pub created_at: DateTime<Utc>,
     #[serde(default)]
     pub consents: BTreeMap<Purpose, Consent>,
+    /// Verified; another name to sign in by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<Phone>,
+    /// Sessions and known devices of earlier epochs are void: it rises with every new password and when all
+    /// sessions end.
+    #[serde(default)]
+    pub session_epoch: u32,
 }
 
 impl User {

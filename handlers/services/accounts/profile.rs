@@ -67,9 +67,9 @@ struct Profile {
 }
 
 #[derive(Serialize, ToSchema)]
-struct ProfileAnswer {
-    success: bool,
-    user: UserView,
+pub(super) struct ProfileAnswer {
+    pub success: bool,
+    pub user: UserView,
 }
 
 /// Any JSON object.

@@ -2,13 +2,15 @@
 
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::login_name::LoginName;
 use super::model::{Email, User};
+use crate::audit::Origin;
 use crate::containers::{CUSTOMERS, DIRECTORY, customer};
 use crate::error::{Code, Error, Result};
 use crate::ports::documents::{Document, NewDocument, Operation, PartitionKey};
-use crate::ports::{Condition, PortErrorKind};
+use crate::ports::{Condition, ETag, PortErrorKind};
 use crate::services::outbox;
 use crate::state::AppState;
 use crate::types::{EventId, TenantId, UserId};
@@ -16,7 +18,9 @@ use crate::types::{EventId, TenantId, UserId};
 /// A claim whose account was not written within this time belongs to a process that died.
 const UNFINISHED: Duration = Duration::minutes(1);
 /// How often a change is put upon what others wrote meanwhile.
-const TURNS: usize = 5;
+pub(super) const TURNS: usize = 5;
+/// Whose documents are read in place of those that do not exist.
+pub(super) const NOBODY: &str = "nobody";
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -42,10 +46,23 @@ pub(super) async fn user_document(
 
 /// The user with this address, or `None`. Two point reads.
 pub async fn user_by_email(state: &AppState, tenant: &TenantId, email: &Email) -> Result<Option<User>> {
-    let id = email.claim_id(tenant);
-    let Some(found) = state.documents.read(&DIRECTORY, &PartitionKey::of([&id]), &id).await? else { return Ok(None) };
-    let claim: Claim = found.read()?;
-    user(state, tenant, &claim.user_id).await
+    user_by_login(state, tenant, Some(&LoginName::Email(email.clone()))).await
+}
+
+/// The user who signs in by this name, or `None`. Two point reads also for a name that nobody has, and for
+/// what is no name, so that the time does not tell.
+pub(super) async fn user_by_login(
+    state: &AppState,
+    tenant: &TenantId,
+    name: Option<&LoginName>,
+) -> Result<Option<User>> {
+    let id = name.map_or_else(|| "email_nobody".to_owned(), |name| name.claim_id(tenant));
+    let found = state.documents.read(&DIRECTORY, &PartitionKey::of([&id]), &id).await?;
+    let claim = found.map(|document| document.read::<Claim>()).transpose()?.filter(|claim| claim.tenant_id == *tenant);
+    let owner = claim.as_ref().map_or(NOBODY, |claim| claim.user_id.as_str());
+    let found = state.documents.read(&CUSTOMERS, &customer(tenant, owner), owner).await?;
+    let user = found.filter(|_| claim.is_some()).map(|document| document.read::<User>()).transpose()?;
+    Ok(user.filter(|user| name.is_some_and(|name| name.is_held_by(user))))
 }
 
 /// Writes a new user, the claim on its address first, so that one of many wins.
@@ -53,8 +70,19 @@ pub async fn user_by_email(state: &AppState, tenant: &TenantId, email: &Email) -
 /// # Errors
 /// [`Code::Conflict`] when the address has an account.
 pub async fn create_user(state: &AppState, tenant: &TenantId, user: &User) -> Result<()> {
-    claim(state, tenant, &user.email, &user.id).await?;
-    let event = outbox::put(
+    create_user_from(state, tenant, user, None).await
+}
+
+/// The same for a request that came from `origin`.
+pub(super) async fn create_user_from(
+    state: &AppState,
+    tenant: &TenantId,
+    user: &User,
+    origin: Option<&Origin>,
+) -> Result<()> {
+    claim(state, tenant, &LoginName::Email(user.email.clone()), &user.id).await?;
+    let event = outbox::put_from(
+        origin,
         EventId::generate(),
         "account.registered",
         tenant,
@@ -68,6 +96,13 @@ pub async fn create_user(state: &AppState, tenant: &TenantId, user: &User) -> Re
     Ok(())
 }
 
+/// What is told of a change to an account.
+pub(super) struct Told<'a> {
+    pub kind: &'static str,
+    pub data: Value,
+    pub origin: Option<&'a Origin>,
+}
+
 /// Changes a user as it is now, whoever else changes it; gives it as it is then.
 ///
 /// # Errors
@@ -78,20 +113,62 @@ pub(super) async fn change_user(
     id: &UserId,
     change: impl Fn(&mut User),
 ) -> Result<User> {
+    let told = Told { kind: "account.changed", data: json!({}), origin: None };
+    change_user_telling(state, tenant, id, &told, change).await
+}
+
+/// The same with an event of its own.
+pub(super) async fn change_user_telling(
+    state: &AppState,
+    tenant: &TenantId,
+    id: &UserId,
+    told: &Told<'_>,
+    change: impl Fn(&mut User),
+) -> Result<User> {
     for _ in 0..TURNS {
         let (mut user, document) = user_document(state, tenant, id).await?.ok_or_else(closed)?;
         change(&mut user);
-        let now = state.clock.now();
-        let event = outbox::put(EventId::generate(), "account.changed", tenant, id.as_str(), now, json!({}))?;
-        let written = NewDocument::new(id.as_str(), &user)?;
-        let operations = vec![Operation::Replace(written, Condition::IfMatch(document.etag)), event];
-        match state.documents.batch(&CUSTOMERS, &customer(tenant, id.as_str()), operations).await {
-            Ok(_) => return Ok(user),
-            Err(error) if error.error.kind() == PortErrorKind::PreconditionFailed => {}
-            Err(error) => return Err(error.error.into()),
+        let operations = vec![replace(&user, document.etag)?, tell(state, tenant, id, told)?];
+        if batch(state, tenant, id, operations).await? {
+            return Ok(user);
         }
     }
-    Err(Error::new(Code::Unavailable, "The account changes too often at this moment; please try again."))
+    Err(too_often())
+}
+
+/// The operation that replaces a user of this version.
+pub(super) fn replace(user: &User, etag: ETag) -> Result<Operation> {
+    Ok(Operation::Replace(NewDocument::new(user.id.as_str(), user)?, Condition::IfMatch(etag)))
+}
+
+/// The operation that tells of a change to an account.
+pub(super) fn tell(state: &AppState, tenant: &TenantId, id: &UserId, told: &Told<'_>) -> Result<Operation> {
+    let (event, now) = (EventId::generate(), state.clock.now());
+    outbox::put_from(told.origin, event, told.kind, tenant, id.as_str(), now, told.data.clone())
+}
+
+/// Does all operations on a customer's documents or none; `false` when others changed one of them meanwhile.
+///
+/// # Errors
+/// Those of the store.
+pub(super) async fn batch(
+    state: &AppState,
+    tenant: &TenantId,
+    id: &UserId,
+    operations: Vec<Operation>,
+) -> Result<bool> {
+    match state.documents.batch(&CUSTOMERS, &customer(tenant, id.as_str()), operations).await {
+        Ok(_) => Ok(true),
+        Err(error) => match error.error.kind() {
+            PortErrorKind::PreconditionFailed | PortErrorKind::Conflict | PortErrorKind::NotFound => Ok(false),
+            _ => Err(error.error.into()),
+        },
+    }
+}
+
+/// What is told when others win every turn.
+pub(super) fn too_often() -> Error {
+    Error::new(Code::Unavailable, "The account changes too often at this moment; please try again.")
 }
 
 /// What is told to a token whose account is no more.
@@ -99,8 +176,12 @@ pub(super) fn closed() -> Error {
     Error::new(Code::InvalidToken, "This account is closed.")
 }
 
-async fn claim(state: &AppState, tenant: &TenantId, email: &Email, user_id: &UserId) -> Result<()> {
-    let id = email.claim_id(tenant);
+/// Claims a name for a user: of many who ask for it at once one wins.
+///
+/// # Errors
+/// [`Code::Conflict`] when another account has it.
+pub(super) async fn claim(state: &AppState, tenant: &TenantId, name: &LoginName, user_id: &UserId) -> Result<()> {
+    let id = name.claim_id(tenant);
     let partition = PartitionKey::of([&id]);
     let claim = Claim { tenant_id: tenant.clone(), user_id: user_id.clone(), claimed_at: state.clock.now() };
     let document = NewDocument::new(id.clone(), &claim)?;
@@ -109,16 +190,36 @@ async fn claim(state: &AppState, tenant: &TenantId, email: &Email, user_id: &Use
         Err(error) if error.kind() == PortErrorKind::Conflict => {}
         Err(error) => return Err(error.into()),
     }
-    let taken = || Error::new(Code::Conflict, "There is an account with this email address; sign in instead.");
+    let taken = || Error::new(Code::Conflict, name.taken());
     let Some(found) = state.documents.read(&DIRECTORY, &partition, &id).await? else { return Err(taken()) };
     let held: Claim = found.read()?;
-    let finished = user(state, tenant, &held.user_id).await?.is_some();
-    if finished || state.clock.now() - held.claimed_at < UNFINISHED {
-        return Err(taken());
+    // What the same account claimed before it died, it claims anew.
+    if held.user_id != *user_id {
+        let holder = user(state, tenant, &held.user_id).await?;
+        let is_held = holder.is_some_and(|holder| name.is_held_by(&holder));
+        if is_held || state.clock.now() - held.claimed_at < UNFINISHED {
+            return Err(taken());
+        }
     }
     match state.documents.replace(&DIRECTORY, &partition, document, Condition::IfMatch(found.etag)).await {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == PortErrorKind::PreconditionFailed => Err(taken()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Frees a name that a user holds no longer. A process that dies before leaves a claim that its account does
+/// not hold, which others may take over.
+pub(super) async fn free(state: &AppState, tenant: &TenantId, name: &LoginName, user_id: &UserId) -> Result<()> {
+    let id = name.claim_id(tenant);
+    let partition = PartitionKey::of([&id]);
+    let Some(found) = state.documents.read(&DIRECTORY, &partition, &id).await? else { return Ok(()) };
+    if found.read::<Claim>()?.user_id != *user_id {
+        return Ok(());
+    }
+    match state.documents.delete(&DIRECTORY, &partition, &id, Condition::IfMatch(found.etag)).await {
+        Ok(()) => Ok(()),
+        Err(error) if matches!(error.kind(), PortErrorKind::NotFound | PortErrorKind::PreconditionFailed) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }

@@ -11,8 +11,9 @@ use crate::http::{Request, Response, json, no_store};
 use crate::identity::Permission;
 use crate::ports::documents::NewDocument;
 use crate::ports::{Condition, ETag, PortErrorKind};
+use crate::services::news::{self, News};
 use crate::state::AppState;
-use crate::tiers::{TierTable, TiersChanged, partition};
+use crate::tiers::{TierTable, partition};
 use crate::types::{Service, TenantId};
 
 /// The entity tag of the table that holds where a tenant has none of its own.
@@ -56,7 +57,7 @@ async fn put(state: AppState, request: Request) -> Result<Response> {
     let condition = if_match(&request)?;
     let tenant = request.caller.tenant();
     let etag = write(&state, tenant, &table, condition).await?;
-    tell(&state, tenant).await;
+    news::tell(&state, News::TiersChanged(tenant.clone())).await;
     Ok(no_store(with_etag(json(&table)?, &etag)))
 }
 
@@ -81,14 +82,5 @@ async fn write(state: &AppState, tenant: &TenantId, table: &TierTable, condition
             Err(Error::new(Code::PreconditionFailed, "The table was changed meanwhile; read it again and repeat."))
         }
         Err(error) => Err(error.into()),
-    }
-}
-
-/// Who misses the news notices within a minute.
-async fn tell(state: &AppState, tenant: &TenantId) {
-    state.tiers.forget(tenant).await;
-    let news = serde_json::to_vec(&TiersChanged { tiers_changed: tenant.clone() }).unwrap_or_default();
-    if let Err(error) = state.invalidations.publish(news.into()).await {
-        tracing::warn!(%error, "the change of a tier table was not told to other instances");
     }
 }

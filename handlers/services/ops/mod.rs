@@ -1,5 +1,6 @@
-//! Operating the product: health and its own description.
+//! Operating the product: health, metrics, its own description, and the audit log.
 
+mod audit;
 mod docs;
 mod health;
 mod metrics;
@@ -8,5 +9,5 @@ use crate::function::Function;
 
 /// This service's rows of the registry.
 pub fn functions() -> Vec<Function> {
-    [health::functions(), metrics::functions(), docs::functions()].into_iter().flatten().collect()
+    [health::functions(), metrics::functions(), docs::functions(), audit::functions()].into_iter().flatten().collect()
 }

@@ -2,13 +2,19 @@
 
 mod access;
 mod accounts;
+mod api_keys;
+mod audit;
 mod catalogue;
 mod commands;
+mod contacts;
 mod front_door;
 mod ground_rules;
 mod idempotency;
+mod killed;
 pub mod limits;
+mod login;
 mod openapi;
+mod operator;
 mod oracle;
 mod passwords;
 mod profile;
@@ -16,3 +22,4 @@ pub mod samples;
 mod sessions;
 mod storefront;
 mod tiers;
+mod users;

@@ -109,3 +109,34 @@ async fn the_answer_does_not_tell_whether_there_is_an_account_and_mails_are_few(
     assert_eq!(mailed(&app, &person).await.len(), 3, "mails to one address within the hour");
     request(&app, "not an address").await.problem(422, Code::ValidationFailed);
 }
+
+#[tokio::test]
+async fn a_new_password_makes_every_token_void_that_was_mailed_before() {
+    let app = TestApp::start().await;
+    let person = app.customer().await;
+    for _ in 0..2 {
+        request(&app, &person.email).await.expect(200);
+    }
+    let tokens = mailed(&app, &person).await;
+    reset(&app, &tokens[1], NEW).await.expect(200);
+    reset(&app, &tokens[0], "another-password").await.problem(401, Code::InvalidToken);
+    sign_in(&app, &person.email, NEW).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_token_is_not_used_up_by_what_fails() {
+    let app = TestApp::start().await;
+    let person = app.customer().await;
+    request(&app, &person.email).await.expect(200);
+    let token = mailed(&app, &person).await.remove(0);
+    let before = app.state.passwords.computed();
+    for bad in ["short".to_owned(), "x".repeat(129)] {
+        reset(&app, &token, &bad).await.problem(422, Code::ValidationFailed);
+    }
+    let (names, _) = token.rsplit_once('.').unwrap();
+    reset(&app, &format!("{names}.{}", "A".repeat(43)), NEW).await.problem(401, Code::InvalidToken);
+    assert_eq!(app.state.passwords.computed(), before, "nothing is hashed for a guess");
+    let answer = reset(&app, &token, NEW).await.expect(200);
+    // Who has read the mail is let in, whoever guesses.
+    assert!(answer.json()["device_token"].is_string() && answer.header("set-cookie").contains("pravis_device="));
+}

@@ -3,7 +3,11 @@
 
 use chrono::Duration;
 use futures_util::future::join_all;
+use pravis::containers::{CUSTOMERS, customer};
 use pravis::error::Code;
+use pravis::ports::Condition;
+use pravis::ports::documents::NewDocument;
+use pravis::types::TenantId;
 use serde_json::{Value, json};
 
 use crate::support::app::{PASSWORD, Person, TestApp};
@@ -121,4 +125,102 @@ async fn a_customer_sees_and_ends_the_own_sessions_only() {
     me(&app, &phone).await.problem(401, Code::InvalidToken);
     owner.delete(&path).await.problem(404, Code::NotFound);
     assert_eq!(owner.get("/api/v1/auth/sessions").await.expect(200).json()["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_account_has_50_sessions_and_the_one_not_used_ends_for_another() {
+    let app = TestApp::start().await;
+    let person = app.customer().await;
+    let first = sign_in(&app, &person).await;
+    app.clock.advance(Duration::seconds(1));
+    let idle = sign_in(&app, &person).await;
+    // Registration began one as well, which makes 49.
+    for _ in 0..46 {
+        app.clock.advance(Duration::seconds(1));
+        sign_in(&app, &person).await;
+    }
+    app.clock.advance(Duration::seconds(1));
+    person.get("/api/v1/auth/me").await.expect(200);
+    let first = refresh(&app, &first["refresh_token"]).await.expect(200).json();
+    let newest = [sign_in(&app, &person).await, sign_in(&app, &person).await];
+    let listed = app.client().with_token(newest[1]["access_token"].as_str().unwrap());
+    let listed = listed.get("/api/v1/auth/sessions").await.expect(200).json();
+    assert_eq!(listed["items"].as_array().unwrap().len(), 50);
+    person.get("/api/v1/auth/me").await.problem(401, Code::InvalidToken);
+    me(&app, &idle).await.expect(200);
+    let newer = sign_in(&app, &person).await;
+    me(&app, &idle).await.problem(401, Code::InvalidToken);
+    refresh(&app, &idle["refresh_token"]).await.problem(401, Code::InvalidToken);
+    for signed_in in [&first, &newest[0], &newer] {
+        me(&app, signed_in).await.expect(200);
+    }
+}
+
+/// Writes what a new password writes of the account, and nothing more: the process died right after.
+async fn raise_epoch(app: &TestApp, person: &Person) -> u32 {
+    let partition = customer(&TenantId::pravis(), person.id.as_str());
+    let stored = app.state.documents.read(&CUSTOMERS, &partition, person.id.as_str()).await.unwrap().unwrap();
+    let mut user: Value = stored.read().unwrap();
+    let epoch = user["sessionEpoch"].as_u64().unwrap() + 1;
+    user["sessionEpoch"] = json!(epoch);
+    let document = NewDocument::new(person.id.as_str(), &user).unwrap();
+    app.state.documents.replace(&CUSTOMERS, &partition, document, Condition::None).await.unwrap();
+    epoch as u32
+}
+
+#[tokio::test]
+async fn sessions_end_with_the_epoch_of_the_account_though_nothing_was_tidied_up() {
+    let app = TestApp::start().await;
+    let person = app.customer().await;
+    let unseen = sign_in(&app, &person).await;
+    let seen = sign_in(&app, &person).await;
+    me(&app, &seen).await.expect(200);
+    let epoch = raise_epoch(&app, &person).await;
+    me(&app, &unseen).await.problem(401, Code::InvalidToken);
+    for signed_in in [&unseen, &seen] {
+        refresh(&app, &signed_in["refresh_token"]).await.problem(401, Code::InvalidToken);
+    }
+    // What another instance tells counts at once, whatever was believed.
+    app.state.sessions.came_to(&person.id, epoch).await;
+    me(&app, &seen).await.problem(401, Code::InvalidToken);
+    // The next sign-in begins in the new epoch, and only it is listed.
+    let now = sign_in(&app, &person).await;
+    me(&app, &now).await.expect(200);
+    let client = app.client().with_token(now["access_token"].as_str().unwrap());
+    let listed = client.get("/api/v1/auth/sessions").await.expect(200).json();
+    assert_eq!(listed["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_session_survives_a_new_password_that_is_set_while_all_refresh() {
+    let app = TestApp::start().await;
+    let person = app.customer().await;
+    let mut open = Vec::new();
+    for _ in 0..5 {
+        open.push(sign_in(&app, &person).await);
+    }
+    let asked = json!({ "currentPassword": PASSWORD, "newPassword": "pochampally-7" });
+    let changing = person.put("/api/v1/auth/password").json(&asked).into_future();
+    let refreshing = join_all(open.iter().map(|signed_in| async {
+        let mut last = signed_in["refresh_token"].clone();
+        let mut tokens = Vec::new();
+        for _ in 0..20 {
+            let answer = refresh(&app, &last).await;
+            if answer.status != 200 {
+                break;
+            }
+            last = answer.json()["refresh_token"].clone();
+            tokens.push(answer.json());
+        }
+        (last, tokens)
+    }));
+    let (changed, refreshed) = futures_util::future::join(changing, refreshing).await;
+    changed.expect(200);
+    for (last, tokens) in refreshed {
+        refresh(&app, &last).await.problem(401, Code::InvalidToken);
+        for signed_in in tokens {
+            me(&app, &signed_in).await.problem(401, Code::InvalidToken);
+        }
+    }
+    person.get("/api/v1/auth/me").await.expect(200);
 }

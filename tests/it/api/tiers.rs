@@ -1,7 +1,7 @@
 //! The tier table: what staff see, what administrators write, and when it holds.
 
 use pravis::error::Code;
-use pravis::tiers::{TierTable, TiersChanged};
+use pravis::tiers::TierTable;
 use pravis::types::{TenantId, TierId};
 use serde_json::{Value, json};
 
@@ -99,7 +99,7 @@ async fn another_instance_is_told_of_a_change() {
     let document = pravis::ports::documents::NewDocument::new(id, &table).unwrap();
     app.state.documents.upsert(&pravis::containers::CATALOGUE, &partition, document).await.unwrap();
     assert_eq!(requests_of_free(&app).await, 60, "known tables are not read again by requests");
-    let news = serde_json::to_vec(&TiersChanged { tiers_changed: TenantId::pravis() }).unwrap();
+    let news = json!({ "tiersChanged": TenantId::pravis() }).to_string();
     app.state.invalidations.publish(news.into()).await.unwrap();
     eventually("the change", async || (requests_of_free(&app).await == 70).then_some(())).await;
 }

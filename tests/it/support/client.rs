@@ -21,8 +21,16 @@ const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// Names in snake case that a standard or the storefront asks for: OAuth 2.0's token response (RFC
 /// 6749 §5.1) and the peaks of audiowaveform.
-const FOREIGN_NAMES: [&str; 7] =
-    ["access_token", "refresh_token", "token_type", "expires_in", "user_id", "sample_rate", "samples_per_pixel"];
+const FOREIGN_NAMES: [&str; 8] = [
+    "access_token",
+    "refresh_token",
+    "device_token",
+    "token_type",
+    "expires_in",
+    "user_id",
+    "sample_rate",
+    "samples_per_pixel",
+];
 
 /// Words that tell of our inside; none of them belongs into an answer about a failure.
 const INTERNAL_WORDS: [&str; 12] = [

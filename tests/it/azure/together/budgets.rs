@@ -108,16 +108,33 @@ impl Walk<'_> {
         let preferences = json!({ "voice-volume": 0.5 });
         self.send("AccountsPreferencesPatch", Method::PATCH, "users/me/preferences", preferences).await;
         self.send("AccountsPreferencesGet", Method::GET, "users/me/preferences", Value::Null).await;
-        let forgotten = json!({ "email": "lakshmi@example.in" });
-        self.send("AccountsAuthResetRequest", Method::POST, "auth/password-reset-request", forgotten).await;
         self.send("AccountsConsentsCreate", Method::POST, "users/me/consents", consent).await;
         self.send("AccountsConsentsList", Method::GET, "users/me/consents", Value::Null).await;
+        self.contacts().await;
         let sessions = self.send("AccountsSessionsList", Method::GET, "auth/sessions", Value::Null).await;
         let other = sessions["items"].as_array().unwrap().iter().find(|session| session["current"] == false).unwrap();
         let path = format!("auth/sessions/{}", other["id"].as_str().unwrap());
         self.send("AccountsSessionsDelete", Method::DELETE, &path, Value::Null).await;
         let changed = json!({ "currentPassword": PASSWORD, "newPassword": "pochampally-7" });
         self.send("AccountsAuthPassword", Method::PUT, "auth/password", changed).await;
+        let forgotten = json!({ "email": "lakshmi@example.in" });
+        self.send("AccountsAuthResetRequest", Method::POST, "auth/password-reset-request", forgotten).await;
+    }
+
+    /// Another number in the place of a first one, and another address that becomes the first again.
+    async fn contacts(&mut self) {
+        for phone in ["+919876543210", "+919876543211"] {
+            self.send("AccountsPhoneCreate", Method::POST, "users/me/phone", json!({ "phone": phone })).await;
+            let code = handed_over(self.story, "account.phoneCodeRequested", "phone", phone).await["code"].clone();
+            self.send("AccountsPhoneVerify", Method::POST, "users/me/phone/verify", json!({ "code": code })).await;
+        }
+        self.send("AccountsPhoneDelete", Method::DELETE, "users/me/phone", Value::Null).await;
+        for email in ["lakshmi.rao@example.in", "lakshmi@example.in"] {
+            let asked = json!({ "email": email, "currentPassword": PASSWORD });
+            self.send("AccountsEmailCreate", Method::POST, "users/me/email", asked).await;
+            let token = handed_over(self.story, "account.emailChangeRequested", "email", email).await["token"].clone();
+            self.send("AccountsEmailVerify", Method::POST, "users/email/verify", json!({ "token": token })).await;
+        }
     }
 
     async fn samples(&mut self) {
@@ -167,13 +184,12 @@ impl Walk<'_> {
     }
 }
 
-/// The token that was handed to the mailer.
-async fn mailed(story: &Story) -> Value {
+/// The data of the event that was handed to the mailer for an address or a number.
+async fn handed_over(story: &Story, kind: &str, field: &str, to: &str) -> Value {
     let query = Query { filters: vec![Filter::Equal("kind", "outbox".into())], limit: 1000, ..Query::default() };
     let found = story.stores.documents.query(&CUSTOMERS, Scope::Container, query).await.unwrap();
-    let events = found.items.iter().map(|document| document.read::<Value>().unwrap()["event"].clone());
-    let mut resets = events.filter(|event| event["type"] == "account.passwordResetRequested");
-    resets.next().unwrap()["data"]["token"].clone()
+    let mut events = found.items.iter().map(|document| document.read::<Value>().unwrap()["event"].clone());
+    events.find(|event| event["type"] == kind && event["data"][field] == to).unwrap()["data"].clone()
 }
 
 /// An access token of a member of the staff.
@@ -182,10 +198,13 @@ async fn staff(services: &Services, story: &Story) -> String {
     let user = UserId::generate();
     let (session, _) = Session::begin(&tenant, &user, "test", chrono::Utc::now()).unwrap();
     let document = NewDocument::new(session.id.as_str(), &session).unwrap();
-    story.stores.documents.create(&CUSTOMERS, &customer(&tenant, user.as_str()), document).await.unwrap();
+    let account = NewDocument::new(user.as_str(), &json!({ "kind": "user", "active": true })).unwrap();
+    for document in [document, account] {
+        story.stores.documents.create(&CUSTOMERS, &customer(&tenant, user.as_str()), document).await.unwrap();
+    }
     let keys = SigningKeys::from_secret(&services.signing_key, ISSUER, "pravis-boutique-api").unwrap();
     let credential = Credential::Session(session.id);
-    let principal = Principal { user, tenant, role: Role::Staff, tier: TierId::FREE, credential };
+    let principal = Principal { user, tenant, role: Role::Staff, tier: TierId::FREE, version: 0, credential };
     keys.sign(&principal, chrono::Utc::now()).unwrap().token
 }
 
@@ -209,7 +228,8 @@ async fn every_request_of_a_shopper_stays_in_its_partition_and_its_budget() {
     walk.talk().await;
     walk.send("AccountsAuthLogout", Method::POST, "auth/logout", Value::Null).await;
     walk.token = None;
-    let reset = json!({ "token": mailed(&story).await, "newPassword": "kanjivaram-9" });
+    let reset = handed_over(&story, "account.passwordResetRequested", "email", "lakshmi@example.in").await;
+    let reset = json!({ "token": reset["token"], "newPassword": "kanjivaram-9" });
     walk.send("AccountsAuthReset", Method::POST, "auth/password-reset", reset).await;
 
     let registry = Registry::of(&Service::ALL).unwrap();
