@@ -49,6 +49,7 @@ fn start(dir: &std::path::Path) -> Running {
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(dir)
         .env("PRAVIS_LOG", "error")
+        .env("PRAVIS_RATE_LIMITS", "off")
         .stdout(Stdio::piped())
         .spawn()
         .expect("the program starts");

@@ -31,6 +31,8 @@ pub enum Code {
     RequestTimeout,
     Conflict,
     PreconditionFailed,
+    /// `If-Match` is needed.
+    PreconditionRequired,
     PayloadTooLarge,
     UnsupportedMediaType,
     IdempotencyKeyReused,
@@ -44,7 +46,7 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Code; 21] = [
+    pub const ALL: [Code; 22] = [
         Self::MalformedRequest,
         Self::ValidationFailed,
         Self::NotAuthenticated,
@@ -57,6 +59,7 @@ impl Code {
         Self::RequestTimeout,
         Self::Conflict,
         Self::PreconditionFailed,
+        Self::PreconditionRequired,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::IdempotencyKeyReused,
@@ -78,6 +81,23 @@ pub struct FieldError {
     pub message: String,
 }
 
+/// A limit that a request went beyond, for programs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExceededLimit {
+    /// The name of the limit, as in `RateLimit-Policy`.
+    pub policy: String,
+    /// What is allowed in the window.
+    pub quota: u64,
+    pub window_seconds: u64,
+    /// What is left of it now; not enough for this request.
+    pub remaining: u64,
+    /// When this request would be allowed.
+    pub retry_after_seconds: u64,
+    /// When all of the quota is there again.
+    pub reset_after_seconds: u64,
+}
+
 /// A request or an invocation that did not come to its end.
 #[derive(Debug)]
 pub struct Error {
@@ -85,13 +105,14 @@ pub struct Error {
     detail: Cow<'static, str>,
     fields: Vec<FieldError>,
     retry_after: Option<Duration>,
+    limit: Option<Box<ExceededLimit>>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
     /// `detail` is read by the caller: it names nothing internal.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), fields: Vec::new(), retry_after: None, source: None }
+        Self { code, detail: detail.into(), fields: Vec::new(), retry_after: None, limit: None, source: None }
     }
 
     /// One field breaks its rule.
@@ -131,6 +152,12 @@ impl Error {
         self
     }
 
+    /// Says which limit was exceeded.
+    pub fn with_limit(mut self, limit: ExceededLimit) -> Self {
+        self.limit = Some(Box::new(limit));
+        self
+    }
+
     pub fn code(&self) -> Code {
         self.code
     }
@@ -141,6 +168,10 @@ impl Error {
 
     pub fn field_errors(&self) -> &[FieldError] {
         &self.fields
+    }
+
+    pub fn limit(&self) -> Option<&ExceededLimit> {
+        self.limit.as_deref()
     }
 
     pub fn retry_after(&self) -> Option<Duration> {

@@ -46,6 +46,27 @@ impl Access {
     }
 }
 
+/// What requests of a function are counted as, by who calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitClass {
+    /// Not at all: probes, and what describes the API.
+    Unlimited,
+    Read,
+    Write,
+    /// What costs as much as speech does.
+    Voice,
+    /// Sign-ins and the like: by network, whoever calls.
+    Credentials,
+    /// New accounts: by network.
+    Registration,
+}
+
+impl LimitClass {
+    fn of(method: &Method) -> Self {
+        if method.is_safe() { Self::Read } else { Self::Write }
+    }
+}
+
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// A handler of any trigger: its input in, its outcome out.
@@ -125,6 +146,9 @@ pub struct HttpTrigger {
     /// Below `/api/`, with parameters in braces.
     pub route: &'static str,
     pub access: Access,
+    pub limit: LimitClass,
+    /// Whether it answers probes, which do not come by the trusted hop.
+    pub probe: bool,
     /// Bytes of body that are read at most.
     pub body_limit: usize,
     /// Whether `Idempotency-Key` is honoured.
@@ -188,6 +212,7 @@ impl Function {
         F: Fn(AppState, Request) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Response>> + Send + 'static,
     {
+        let limit = LimitClass::of(&method);
         HttpRow {
             name,
             service,
@@ -195,6 +220,8 @@ impl Function {
                 method,
                 route,
                 access: Access::Anyone,
+                limit,
+                probe: false,
                 body_limit: DEFAULT_BODY_LIMIT,
                 idempotent: false,
                 request_units: None,
@@ -265,6 +292,18 @@ impl HttpRow {
     pub fn access(mut self, access: Access) -> Self {
         self.trigger.access = access;
         self
+    }
+
+    /// Counts its requests as these instead of reads (GET) or writes.
+    pub fn limit(mut self, limit: LimitClass) -> Self {
+        self.trigger.limit = limit;
+        self
+    }
+
+    /// Answers probes of the platform: not counted, and whichever way they come.
+    pub fn probe(mut self) -> Self {
+        self.trigger.probe = true;
+        self.limit(LimitClass::Unlimited)
     }
 
     /// Reads at most this many bytes of body.

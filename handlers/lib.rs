@@ -29,5 +29,6 @@ pub mod settings;
 pub mod state;
 pub mod telemetry;
 pub mod tenants;
+pub mod tiers;
 pub mod types;
 pub mod understanding;

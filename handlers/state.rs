@@ -19,6 +19,7 @@ use crate::ports::secrets::Secrets;
 use crate::ports::speech::Speech;
 use crate::settings::Settings;
 use crate::tenants::TenantDirectory;
+use crate::tiers::Tiers;
 use crate::types::TenantId;
 
 /// The application as its handlers see it; cheap to clone.
@@ -36,6 +37,7 @@ pub struct App {
     /// What no change-feed trigger is bound to.
     pub dedicated_feeds: Arc<dyn DedicatedFeeds>,
     pub tenants: TenantDirectory,
+    pub tiers: Tiers,
     pub blobs: Arc<dyn BlobStore>,
     pub cache: Arc<dyn Cache>,
     pub limits: Arc<dyn RateLimits>,

@@ -14,6 +14,7 @@ use crate::ports::documents::DocumentStore;
 use crate::services::news::News;
 use crate::services::shop;
 use crate::tenants::TenantDirectory;
+use crate::tiers::Tiers;
 use crate::types::TenantId;
 
 /// Between two tries of what failed; doubled up to [`LONGEST_PAUSE`].
@@ -27,12 +28,14 @@ pub fn hear(
     sessions: Arc<LiveSessions>,
     api_keys: Arc<LiveApiKeys>,
     tenants: TenantDirectory,
+    tiers: Tiers,
 ) {
     tasks.spawn(async move {
         let doubt = || {
             sessions.doubt();
             api_keys.doubt();
             tenants.forget();
+            tiers.doubt();
         };
         loop {
             match invalidations.subscribe().await {
@@ -40,7 +43,7 @@ pub fn hear(
                     while let Some(heard) = news.next().await {
                         match heard {
                             Heard::Message(message) => match serde_json::from_slice::<News>(&message) {
-                                Ok(news) => news.act(&sessions, &api_keys, &tenants).await,
+                                Ok(news) => news.act(&sessions, &api_keys, &tenants, &tiers).await,
                                 Err(error) => tracing::debug!(%error, "news that is not for this version"),
                             },
                             Heard::Gap => doubt(),

@@ -28,6 +28,7 @@ use crate::services::tenants::{Mover, Tenancy, Waits};
 use crate::services::{analytics, shop};
 use crate::settings::{Environment, SettingError, Settings};
 use crate::state::{App, AppState, OpenApiDocument};
+use crate::tiers::Tiers;
 use crate::types::TenantId;
 use crate::{telemetry, understanding};
 
@@ -53,16 +54,21 @@ pub async fn build(settings: Settings) -> Result<Application> {
 pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Application> {
     // Before any adapter makes an instrument.
     telemetry::metrics();
+    if settings.environment == Environment::Production && settings.front_door_id.is_none() {
+        tracing::warn!("FRONT_DOOR_ID is not set: requests are taken from anywhere");
+    }
     let registry = Arc::new(Registry::of(&settings.services).map_err(Error::internal)?);
     let Parts { stores, tenants, dedicated_feeds, cache, limits, invalidations, reporting, secrets, keys, .. } =
         Parts::of(&settings, &clock).await?;
     let sessions = Arc::new(LiveSessions::new(stores.documents.clone(), clock.clone()));
+    let tiers = Tiers::new(stores.documents.clone());
     let api_keys = Arc::new(LiveApiKeys::new(stores.documents.clone(), clock.clone(), accounts::api_key_first_use));
     let catalogue = CatalogueIndex::new();
     let audit = Arc::new(AuditLog::new(stores.documents.clone(), clock.clone()));
     let mut tasks = JoinSet::new();
     background::audit(&mut tasks, audit.clone());
-    background::hear(&mut tasks, invalidations.clone(), sessions.clone(), api_keys.clone(), tenants.clone());
+    let (sessions_told, keys_told) = (sessions.clone(), api_keys.clone());
+    background::hear(&mut tasks, invalidations.clone(), sessions_told, keys_told, tenants.clone(), tiers.clone());
     match &stores.embedded.documents {
         _ if !settings.seed => {}
         Some(_) => {
@@ -89,6 +95,7 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
         documents: stores.documents.clone(),
         dedicated_feeds,
         tenants,
+        tiers,
         blobs: stores.blobs.clone(),
         cache,
         limits,

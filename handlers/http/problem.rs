@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Body, Response};
-use crate::error::{Code, Error, FieldError};
+use crate::error::{Code, Error, ExceededLimit, FieldError};
 
 /// The body of every answer that is not a success (RFC 9457).
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -30,6 +30,9 @@ pub struct Problem {
     /// What is wrong with single fields.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// Which limit was exceeded, what is left of it, and when to come again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<ExceededLimit>,
 }
 
 /// The media type of problem documents.
@@ -53,6 +56,7 @@ pub const fn status(code: Code) -> StatusCode {
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         Code::Conflict | Code::RequestInProgress => StatusCode::CONFLICT,
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+        Code::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
         Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
@@ -77,6 +81,7 @@ pub const fn title(code: Code) -> &'static str {
         Code::RequestTimeout => "The request did not arrive in time",
         Code::Conflict => "It conflicts with what is there",
         Code::PreconditionFailed => "It was changed meanwhile",
+        Code::PreconditionRequired => "The version that is meant has to be named",
         Code::PayloadTooLarge => "The body is too large",
         Code::UnsupportedMediaType => "The media type is not supported",
         Code::IdempotencyKeyReused => "The idempotency key was used for another request",
@@ -106,6 +111,7 @@ pub fn response(error: &Error, request_id: &str, path: &str) -> Response {
         code,
         request_id: request_id.to_owned(),
         errors: error.field_errors().to_vec(),
+        limit: error.limit().cloned(),
     };
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     let mut response = Response::new(Body::Full(body.into()));

@@ -8,11 +8,19 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Code, Error, Result};
 use crate::identity::{Caller, Principal};
+use crate::types::Network;
 
 /// Where a request comes from.
 #[derive(Clone, Debug, Default)]
 pub struct Client {
     pub address: Option<IpAddr>,
+}
+
+impl Client {
+    /// The network that it is in.
+    pub fn network(&self) -> Network {
+        Network::of(self.address)
+    }
 }
 
 /// A request that was matched to its function, authenticated, and read whole within the function's

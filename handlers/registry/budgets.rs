@@ -9,7 +9,7 @@
 //! over its budget is logged and counted.
 
 /// The budgets, by name.
-const REQUEST_UNITS: [(&str, f64); 44] = [
+const REQUEST_UNITS: [(&str, f64); 45] = [
     ("AccountsAuthLogin", 35.0),
     ("AccountsAuthLoginJson", 35.0),
     ("AccountsAuthLogout", 20.0),
@@ -52,7 +52,8 @@ const REQUEST_UNITS: [(&str, f64); 44] = [
     ("VoiceSamplesWaveform", 10.0),
     ("VoiceSpeechCreate", 0.0),
     ("VoiceSpeechGet", 0.0),
-    ("VoiceTranscribe", 50.0),
+    ("VoiceTranscribe", 60.0),
+    ("VoiceUsage", 1.0),
     ("VoiceVoicesList", 0.0),
 ];
 

@@ -19,7 +19,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::Registry;
 use crate::error::Code;
-use crate::function::{Access, Answer, Content, Function, HttpTrigger};
+use crate::function::{Access, Answer, Content, Function, HttpTrigger, LimitClass};
 use crate::http::Problem;
 use crate::http::problem;
 
@@ -168,6 +168,9 @@ fn failures(http: &HttpTrigger) -> Vec<(StatusCode, Vec<Code>)> {
     let mut codes = http.operation.failures.clone();
     // Not permitted to anybody: what a boutique offers that is suspended.
     codes.extend([Code::NotAcceptable, Code::Internal, Code::Unavailable, Code::InvalidToken, Code::NotPermitted]);
+    if http.limit != LimitClass::Unlimited {
+        codes.push(Code::TooManyRequests);
+    }
     if http.access != Access::Anyone {
         codes.push(Code::NotAuthenticated);
     }

@@ -6,6 +6,7 @@ mod answer;
 mod body;
 mod client;
 mod credentials;
+mod limits;
 mod listener;
 mod local_blobs;
 mod pipeline;

@@ -1,5 +1,5 @@
-//! The ground rules around every HTTP function, in their order: request id, match, CORS, caller,
-//! access, body, idempotency, handler, conditional answer.
+//! The ground rules around every HTTP function, in their order: request id, trusted hop, match, CORS, caller,
+//! limits, access, body, idempotency, handler, conditional answer.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,6 +10,7 @@ use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use http::{HeaderMap, Method, StatusCode};
 use tracing::Instrument;
 
+use super::limits::{self, Counted};
 use super::{Incoming, Server, body, client, credentials, refusals, storefront};
 use crate::audit::Origin;
 use crate::error::{Code, Error, Result};
@@ -20,7 +21,7 @@ use crate::identity::Caller;
 use crate::ports::spent::{self, Spent};
 use crate::registry::Match;
 use crate::telemetry;
-use crate::types::{RequestId, Service};
+use crate::types::{Network, RequestId, Service};
 
 /// How long a handler may run; shorter than the platform's 230 s and than an idempotency lock.
 const HANDLER_TIME_LIMIT: Duration = Duration::from_secs(60);
@@ -41,10 +42,15 @@ where
     };
     let name = function.map_or("unmatched", |function| function.name);
     let span = tracing::info_span!("request", request_id = %request_id, function = name, method = %method);
+    let front_door = server.state.settings.front_door_id.as_deref();
+    let probe = function.and_then(Function::http_trigger).is_some_and(|http| http.probe);
+    let trusted = probe || front_door.is_none_or(|id| client::came_by(id, &headers));
+    let mut counted = Counted::default();
     let work = async {
         let outcome = match (function, matched) {
+            _ if !trusted => Err(Error::new(Code::NotPermitted, "This API is reached by its public address only.")),
             (Some(function), Match::Function { params, .. }) => {
-                run(server, function, params, incoming, &request_id).await
+                run(server, function, params, incoming, &request_id, &mut counted).await
             }
             (_, Match::Method { allowed }) if method == Method::OPTIONS => {
                 Ok(server.cors.preflight(&headers, &allowed))
@@ -64,6 +70,7 @@ where
         response = without_body(response);
     }
     server.cors.apply(&headers, &mut response);
+    counted.tell(response.headers_mut());
     let out = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         out.insert("x-request-id", id);
@@ -109,20 +116,26 @@ async fn run<S, B>(
     params: Vec<(String, String)>,
     incoming: Incoming<S>,
     request_id: &str,
+    counted: &mut Counted,
 ) -> Result<Response>
 where
     S: Stream<Item = Result<B, warp::Error>> + Send + 'static,
     B: Buf,
 {
     let http = function.http_trigger().ok_or_else(|| Error::not_found("There is nothing under this address."))?;
-    let address = client::address(&server.mode, incoming.peer, &incoming.headers);
+    let front_door = server.state.settings.front_door_id.is_some();
+    let address = client::address(&server.mode, front_door, incoming.peer, &incoming.headers);
     let agent = incoming.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
     let origin = || Origin::from_parts(address, agent, request_id);
-    let known = credentials::principal(&server.state, &incoming.headers).await;
-    let caller = match known.inspect_err(|error| refusals::token(server, origin, error))? {
-        Some(principal) => Caller::Known(principal),
-        None => Caller::Anonymous { tenant: storefront::tenant(&server.state, function, &incoming.headers).await },
+    let caller = match credentials::principal(&server.state, &incoming.headers).await {
+        Ok(Some(principal)) => Ok(Caller::Known(principal)),
+        Ok(None) => {
+            Ok(Caller::Anonymous { tenant: storefront::tenant(&server.state, function, &incoming.headers).await })
+        }
+        Err(error) => Err(error),
     };
+    limits::count(&server.state, http.limit, caller.as_ref().ok(), Network::of(address), counted).await?;
+    let caller = caller.inspect_err(|error| refusals::token(server, origin, error))?;
     http.access.check(&caller).inspect_err(|error| refusals::access(server, &caller, function.name, origin, error))?;
     // Health is told without looking anything up.
     if function.service != Service::Ops {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::identity::{LiveApiKeys, LiveSessions};
 use crate::state::AppState;
 use crate::tenants::TenantDirectory;
+use crate::tiers::Tiers;
 use crate::types::{ApiKeyId, SessionId, TenantId, UserId};
 
 /// One piece of news, as JSON with the kind as its only field.
@@ -26,24 +27,27 @@ pub enum News {
     ApiKeyRevoked(ApiKeyId),
     /// A boutique's record: its status, or where its documents are.
     TenantChanged(TenantId),
+    /// A boutique's tier table.
+    TiersChanged(TenantId),
 }
 
 impl News {
     /// Has what is in memory follow.
-    pub async fn act(&self, sessions: &LiveSessions, api_keys: &LiveApiKeys, tenants: &TenantDirectory) {
+    pub async fn act(&self, sessions: &LiveSessions, api_keys: &LiveApiKeys, tenants: &TenantDirectory, tiers: &Tiers) {
         match self {
             Self::SessionEnded(session) => sessions.ended(session).await,
             Self::AccountChanged { user, version } => sessions.account_changed(user, *version).await,
             Self::SessionsEnded { user, epoch } => sessions.came_to(user, *epoch).await,
             Self::ApiKeyRevoked(key) => api_keys.revoked(key).await,
             Self::TenantChanged(_) => tenants.forget(),
+            Self::TiersChanged(tenant) => tiers.forget(tenant).await,
         }
     }
 }
 
 /// Acts on a piece of news, and tells every other instance.
 pub async fn tell(state: &AppState, news: News) {
-    news.act(&state.sessions, &state.api_keys, &state.tenants).await;
+    news.act(&state.sessions, &state.api_keys, &state.tenants, &state.tiers).await;
     let message = serde_json::to_vec(&news).unwrap_or_default();
     if let Err(error) = state.invalidations.publish(message.into()).await {
         tracing::warn!(%error, ?news, "not told to other instances");

@@ -53,6 +53,10 @@ pub struct Settings {
     /// `PRAVIS_TENANT_CACHE_SECONDS`: how long a process believes what it read about tenants; 10. The same in all
     /// processes of a deployment, for those who move tenants wait so long.
     pub tenant_cache: Duration,
+    /// `PRAVIS_RATE_LIMITS`: whether requests are limited; always in production, and elsewhere by default.
+    pub rate_limits: bool,
+    /// `FRONT_DOOR_ID`: the Azure Front Door by which all requests come, in lower case.
+    pub front_door_id: Option<String>,
     /// `PRAVIS_PUBLIC_URL`: the address clients reach, for URLs in answers; without a slash at the end.
     pub public_url: String,
     /// `PRAVIS_CORS_ORIGINS`: comma-separated origins of the storefront.
@@ -142,6 +146,8 @@ impl Settings {
                 1..=300,
                 10,
             )? as u64),
+            rate_limits: rate_limits(get, production)?,
+            front_door_id: get("FRONT_DOOR_ID").map(front_door_id).transpose()?,
             token_issuer: get("PRAVIS_TOKEN_ISSUER").unwrap_or(&public_url).to_owned(),
             token_audience: get("PRAVIS_TOKEN_AUDIENCE").unwrap_or("pravis-boutique-api").to_owned(),
             public_url,
@@ -192,6 +198,25 @@ fn check_references(variables: &BTreeMap<String, String>, vault: bool) -> Result
         }
     }
     Ok(())
+}
+
+fn rate_limits(get: Get<'_>, production: bool) -> Result<bool, SettingError> {
+    let name = "PRAVIS_RATE_LIMITS";
+    match one_of(name, get(name), &[("on", true), ("off", false)], true)? {
+        false if production => Err(SettingError::new(name, "off is for development only")),
+        limits => Ok(limits),
+    }
+}
+
+/// The GUID of a Front Door profile.
+fn front_door_id(text: &str) -> Result<String, SettingError> {
+    let groups: Vec<&str> = text.split('-').collect();
+    let is_guid = groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+        && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    match is_guid {
+        true => Ok(text.to_ascii_lowercase()),
+        false => Err(SettingError::new("FRONT_DOOR_ID", "expected the GUID of the profile (its property frontDoorId)")),
+    }
 }
 
 fn speech(get: Get<'_>) -> Result<SpeechSettings, SettingError> {
@@ -301,6 +326,8 @@ mod tests {
             ("PRAVIS_PUBLIC_URL", "ftp://example.org"),
             ("PRAVIS_CORS_ORIGINS", "http://ok.example,nonsense"),
             ("PRAVIS_SEED", "yes"),
+            ("PRAVIS_RATE_LIMITS", "maybe"),
+            ("FRONT_DOOR_ID", "55ce4ed1-4b06-4bf1-b40e-4638452104dz"),
             ("PRAVIS_VOICE_CONCURRENCY", "0"),
             ("PRAVIS_CACHE_MIB", "lots"),
             ("SPEECH_PROVIDER", "whisper"),
@@ -323,6 +350,14 @@ mod tests {
     #[test]
     fn production_names_the_setting_that_an_embedded_adapter_stands_in_for() {
         assert_eq!(parse(&[("ENVIRONMENT", "production")]).unwrap_err().name, "COSMOS_ENDPOINT");
+    }
+
+    #[test]
+    fn limits_are_off_in_development_only() {
+        assert!(parse(&[]).unwrap().rate_limits);
+        assert!(!parse(&[("PRAVIS_RATE_LIMITS", "off")]).unwrap().rate_limits);
+        let off = |name: &str| (name == "PRAVIS_RATE_LIMITS").then_some("off");
+        assert_eq!(rate_limits(&off, true).unwrap_err().name, "PRAVIS_RATE_LIMITS");
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod ids;
 mod language;
 mod localised;
 mod money;
+mod network;
 mod placement;
 mod service;
 
@@ -15,5 +16,6 @@ pub use ids::{
 pub use language::Language;
 pub use localised::{LocalisedText, Origin};
 pub use money::Paise;
+pub use network::Network;
 pub use placement::{DatabaseName, Placement};
 pub use service::Service;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Each module of the crate, and what it may name besides itself.
-const ALLOWED: [(&str, &[&str]); 24] = [
+const ALLOWED: [(&str, &[&str]); 25] = [
     ("types", &[]),
     ("ports", &["types"]),
     ("error", &["ports"]),
@@ -18,9 +18,10 @@ const ALLOWED: [(&str, &[&str]); 24] = [
     ("identity", &["types", "error", "ports", "containers"]),
     ("catalogue", &["types", "error", "understanding"]),
     ("tenants", &["types", "ports", "containers"]),
+    ("tiers", &["types", "error", "ports", "containers"]),
     ("http", &["types", "error", "ports", "identity", "containers"]),
     ("audit", &["types", "ports", "containers", "http"]),
-    ("state", &["types", "error", "ports", "identity", "audit", "catalogue", "tenants", "settings", "http"]),
+    ("state", &["types", "error", "ports", "identity", "audit", "catalogue", "tenants", "tiers", "settings", "http"]),
     ("function", &["types", "error", "ports", "identity", "http", "state"]),
     (
         "services",
@@ -31,6 +32,7 @@ const ALLOWED: [(&str, &[&str]); 24] = [
             "identity",
             "catalogue",
             "tenants",
+            "tiers",
             "understanding",
             "audio",
             "seed",
@@ -52,6 +54,7 @@ const ALLOWED: [(&str, &[&str]); 24] = [
             "error",
             "ports",
             "identity",
+            "tiers",
             "http",
             "audit",
             "state",
@@ -72,6 +75,7 @@ const ALLOWED: [(&str, &[&str]); 24] = [
             "audit",
             "catalogue",
             "tenants",
+            "tiers",
             "understanding",
             "settings",
             "containers",

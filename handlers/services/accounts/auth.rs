@@ -13,7 +13,7 @@ use super::sign_ins::SignIns;
 use super::{sessions, store, throttle};
 use crate::audit::{Note, Origin, Outcome, Subject, actions};
 use crate::error::{Code, Error, FieldError, Result};
-use crate::function::{Access, Function};
+use crate::function::{Access, Function, LimitClass};
 use crate::http::conditional::with_content_etag;
 use crate::http::{Request, Response, json, no_store};
 use crate::identity::{AccessToken, Lane, PasswordRule, RefreshToken, Role, not_ready};
@@ -28,12 +28,14 @@ pub fn functions() -> Vec<Function> {
     let credentials = || json!({ "email": "lakshmi@example.in", "password": "kanjivaram-9" });
     vec![
         Function::http("AccountsAuthRegister", Service::Accounts, Method::POST, "v1/auth/register", register)
+            .limit(LimitClass::Registration)
             .summary("Opens an account and signs in.")
             .takes::<RegisterRequest>("application/json", json!({ "email": "lakshmi@example.in", "password": "kanjivaram-9", "firstName": "Lakshmi", "lastName": "Rao" }))
             .answers::<SignedIn>(StatusCode::CREATED, "The account is open.", signed_in_example())
             .fails(&[Code::Conflict])
             .into(),
         Function::http("AccountsAuthLogin", Service::Accounts, Method::POST, "v1/auth/login", login)
+            .limit(LimitClass::Credentials)
             .summary("Signs in with email and password, as a form (OAuth 2.0 password grant) or JSON.")
             .takes::<LoginRequest>("application/json", credentials())
             .takes::<LoginRequest>("application/x-www-form-urlencoded", json!({ "username": "lakshmi@example.in", "password": "kanjivaram-9" }))
@@ -41,6 +43,7 @@ pub fn functions() -> Vec<Function> {
             .fails(&[Code::InvalidCredentials, Code::TooManyRequests])
             .into(),
         Function::http("AccountsAuthLoginJson", Service::Accounts, Method::POST, "v1/auth/login/json", login)
+            .limit(LimitClass::Credentials)
             .summary("Signs in with JSON; the same as `auth/login`.")
             .takes::<LoginRequest>("application/json", credentials())
             .answers::<SignedIn>(StatusCode::OK, "Signed in.", signed_in_example())

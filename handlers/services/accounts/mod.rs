@@ -17,6 +17,7 @@ mod sign_ins;
 mod store;
 pub mod team;
 mod throttle;
+mod tiers;
 
 pub use admin::{Appointed, appoint, first_use as api_key_first_use};
 pub use model::{Consent, Purpose, User};
@@ -35,6 +36,7 @@ pub fn functions() -> Vec<Function> {
         phones::functions(),
         emails::functions(),
         consents::functions(),
+        tiers::functions(),
     ]
     .into_iter()
     .flatten()

@@ -17,7 +17,7 @@ use super::{sessions, throttle};
 use crate::audit::{Note, Origin, Outcome, Subject, actions};
 use crate::containers::{CUSTOMERS, customer};
 use crate::error::{Code, Error, Result};
-use crate::function::{Access, Function};
+use crate::function::{Access, Function, LimitClass};
 use crate::http::{Request, Response, json, no_store};
 use crate::identity::{EndReason, Lane, PasswordRule, Principal, Session};
 use crate::ports::documents::{Document, NewDocument, Operation, Ttl};
@@ -40,6 +40,7 @@ pub fn functions() -> Vec<Function> {
     let done = || json!({ "success": true, "message": "The password is changed." });
     vec![
         Function::http("AccountsAuthPassword", Service::Accounts, Method::PUT, "v1/auth/password", change)
+            .limit(LimitClass::Credentials)
             .access(Access::SignedIn)
             .summary("Changes the password and ends all other sessions.")
             .takes::<ChangePassword>(
@@ -56,6 +57,7 @@ pub fn functions() -> Vec<Function> {
             "v1/auth/password-reset-request",
             request_reset,
         )
+        .limit(LimitClass::Credentials)
         .summary(
             "Has a one-time token for a new password mailed, if the address has an account; the answer does not tell.",
         )
@@ -64,6 +66,7 @@ pub fn functions() -> Vec<Function> {
         .fails(&[Code::TooManyRequests])
         .into(),
         Function::http("AccountsAuthReset", Service::Accounts, Method::POST, "v1/auth/password-reset", reset)
+            .limit(LimitClass::Credentials)
             .summary("Sets a new password by the token that was mailed, and ends all sessions.")
             .takes::<Reset>("application/json", json!({ "token": "…", "newPassword": "pochampally-7" }))
             .answers::<Done>(StatusCode::OK, "It is set.", done())

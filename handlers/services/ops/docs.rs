@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use utoipa_swagger_ui::Config;
 
 use crate::error::{Error, Result};
-use crate::function::Function;
+use crate::function::{Function, LimitClass};
 use crate::http::conditional::with_content_etag;
 use crate::http::{Body, Request, Response};
 use crate::state::AppState;
@@ -19,14 +19,17 @@ use crate::types::Service;
 pub fn functions() -> Vec<Function> {
     vec![
         Function::http("OpsDocs", Service::Ops, Method::GET, "docs", page)
+            .limit(LimitClass::Unlimited)
             .summary("The page that shows this description.")
             .answers_bytes(StatusCode::OK, "A page.", "text/html")
             .into(),
         Function::http("OpsDocsFile", Service::Ops, Method::GET, "docs/{file}", file)
+            .limit(LimitClass::Unlimited)
             .summary("A part of the page.")
             .answers_bytes(StatusCode::OK, "A file.", "*/*")
             .into(),
         Function::http("OpsOpenApi", Service::Ops, Method::GET, "openapi.json", openapi)
+            .limit(LimitClass::Unlimited)
             .summary("This description, as OpenAPI 3.1.")
             .answers::<OpenApiDocument>(StatusCode::OK, "The document.", json!({ "openapi": "3.1.0" }))
             .into(),

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::containers::{CATALOGUE, SPEECH};
 use crate::error::Result;
-use crate::function::Function;
+use crate::function::{Function, LimitClass};
 use crate::http::{Request, Response, json, json_with, no_store};
 use crate::ports::documents::PartitionKey;
 use crate::ports::{PortError, PortErrorKind, PortResult};
@@ -25,14 +25,17 @@ pub fn functions() -> Vec<Function> {
     let example = || json!({ "status": "healthy", "version": "0.1.0", "timestamp": "2026-01-15T06:30:00Z", "components": { "documents": { "status": "healthy", "latencyMs": 0.3, "detail": null } } });
     vec![
         Function::http("OpsHealth", Service::Ops, Method::GET, "v1/health", health)
+            .limit(LimitClass::Unlimited)
             .summary("Tells of every component; 503 when one that is needed does not work.")
             .answers::<Health>(StatusCode::OK, "All that is needed works.", example())
             .into(),
         Function::http("OpsHealthLive", Service::Ops, Method::GET, "v1/health/live", live)
+            .probe()
             .summary("Tells that the process answers; asks nothing of anyone.")
             .answers::<Alive>(StatusCode::OK, "It does.", json!({ "status": "alive" }))
             .into(),
         Function::http("OpsHealthReady", Service::Ops, Method::GET, "v1/health/ready", ready)
+            .probe()
             .summary("Tells whether requests can be served: documents and blobs answer, and tokens can be checked.")
             .answers::<Health>(StatusCode::OK, "They do.", example())
             .into(),

@@ -4,7 +4,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
 
 use crate::error::Result;
-use crate::function::{Access, Function};
+use crate::function::{Access, Function, LimitClass};
 use crate::http::{Body, Request, Response};
 use crate::identity::Permission;
 use crate::state::AppState;
@@ -15,6 +15,7 @@ use crate::types::Service;
 pub fn functions() -> Vec<Function> {
     vec![
         Function::http("OpsMetrics", Service::Ops, Method::GET, "v1/metrics", metrics)
+            .limit(LimitClass::Unlimited)
             .access(Access::May(Permission::ReadMetrics))
             .summary("Gives the metrics of the instance that answers, for Prometheus.")
             .answers_bytes(StatusCode::OK, "The metrics.", telemetry::TEXT_FORMAT)

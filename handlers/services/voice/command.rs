@@ -7,8 +7,9 @@ use utoipa::ToSchema;
 
 use super::model::Interaction;
 use super::store;
+use super::usage::Metered;
 use crate::error::{Error, Result};
-use crate::function::Function;
+use crate::function::{Function, LimitClass};
 use crate::http::{Request, Response, json, no_store};
 use crate::identity::Caller;
 use crate::services::accounts::{self, Purpose};
@@ -25,11 +26,13 @@ pub fn functions() -> Vec<Function> {
     let example = || json!({ "text": "silk sarees under five thousand rupees" });
     vec![
         Function::http("VoiceCommand", Service::Voice, Method::POST, "v1/voice/command", command)
+            .limit(LimitClass::Voice)
             .summary("Answers what a shopper says, given as text.")
             .takes::<CommandRequest>("application/json", example())
             .answers::<Answer>(StatusCode::OK, "What was understood, and the answer.", answer_example())
             .into(),
         Function::http("VoiceProcessCommand", Service::Voice, Method::POST, "v1/voice/process-command", command)
+            .limit(LimitClass::Voice)
             .summary("The same as `voice/command`.")
             .takes::<CommandRequest>("application/json", example())
             .answers::<Answer>(StatusCode::OK, "What was understood, and the answer.", answer_example())
@@ -74,13 +77,7 @@ async fn command(state: AppState, request: Request) -> Result<Response> {
     Ok(no_store(json(&answer)?))
 }
 
-/// What is known of the sound that a text came from.
-pub(super) struct Heard {
-    pub engine: String,
-    pub audio_ms: u64,
-}
-
-/// Records an exchange and gives the answer with its identifier. Words are kept only of customers who
+/// Records an exchange, of the recording `heard` if there was one, and gives the answer with its identifier. Words are kept only of customers who
 /// agreed to it.
 pub(super) async fn converse(
     state: &AppState,
@@ -88,7 +85,7 @@ pub(super) async fn converse(
     text: &str,
     answer: Answer,
     channel: &str,
-    heard: Option<Heard>,
+    heard: Option<&Metered>,
 ) -> Result<Answer> {
     let consent = match caller {
         Caller::Anonymous { .. } => false,
@@ -96,7 +93,7 @@ pub(super) async fn converse(
             .await?
             .is_some_and(|user| user.consents_to(Purpose::VoiceStorage)),
     };
-    let (engine, audio_ms) = heard.map_or((None, None), |heard| (Some(heard.engine), Some(heard.audio_ms)));
+    let (engine, audio_ms) = heard.map_or((None, None), |heard| (Some(heard.engine.clone()), Some(heard.audio_ms)));
     let interaction = Interaction {
         kind: Interaction::KIND.into(),
         id: InteractionId::generate(),
@@ -113,7 +110,7 @@ pub(super) async fn converse(
         engine,
         audio_ms,
     };
-    store::interaction_create(state, caller, &interaction).await?;
+    store::interaction_create(state, caller, &interaction, heard).await?;
     // The caller has just said the words, so they may come back whole.
     Ok(answer.for_interaction(Some(&interaction.id), true))
 }

@@ -9,9 +9,10 @@ use super::model::{Interaction, Reason, Recognition, Sample, Status, Ticket};
 use super::pipeline::{self, Recognised};
 use super::source::BlobSource;
 use super::store;
+use super::usage::{self, Metered};
 use crate::audio::{Analysis, Limits};
 use crate::containers::{CUSTOMERS, VOICE_RESULTS, VOICE_UPLOADS};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::function::{BlobWritten, Function, Outcome, TimerTick};
 use crate::ports::blobs::{BlobName, PutOptions, whole};
 use crate::ports::documents::{Filter, Query, Scope};
@@ -68,14 +69,22 @@ pub(super) async fn work(state: &AppState, ticket: &Ticket, sample: Sample, etag
     let Some((mut sample, etag)) = begin(state, ticket, sample, etag).await? else {
         return outrun(state, ticket).await;
     };
-    let interaction = if sample.attempts > MAX_ATTEMPTS {
+    let used_up = usage::check(state, &ticket.tenant_id, &ticket.user_id, &sample.tier).await;
+    let Listened { interaction, metered } = if sample.attempts > MAX_ATTEMPTS {
         let detail = "We could not process this recording. Please record again.";
         end(&mut sample, state, Status::Failed, Some(Reason { code: "gave_up".into(), detail: detail.into() }));
-        None
+        Listened::default()
+    } else if let Err(error) = used_up {
+        if error.code() != Code::TooManyRequests {
+            return Err(error);
+        }
+        let reason = Reason { code: "quota_used_up".into(), detail: error.detail().to_owned() };
+        end(&mut sample, state, Status::Rejected, Some(reason));
+        Listened::default()
     } else {
         listen(state, ticket, &mut sample).await?
     };
-    match store::sample_finish(state, ticket, &sample, etag, interaction.as_ref()).await? {
+    match store::sample_finish(state, ticket, &sample, etag, interaction.as_ref(), metered.as_ref()).await? {
         Ok(()) => Ok(Some(sample)),
         Err(error) if matches!(error.error.kind(), PortErrorKind::PreconditionFailed | PortErrorKind::NotFound) => {
             outrun(state, ticket).await
@@ -132,29 +141,41 @@ async fn outrun(state: &AppState, ticket: &Ticket) -> Result<Option<Sample>> {
     }
 }
 
-/// Listens to the recording and sets the sample's end; gives the interaction that came of it.
-async fn listen(state: &AppState, ticket: &Ticket, sample: &mut Sample) -> Result<Option<Interaction>> {
+/// What comes of a recording besides the sample's end.
+#[derive(Default)]
+struct Listened {
+    interaction: Option<Interaction>,
+    /// What counts of the quota; nothing where we failed, or the recording did.
+    metered: Option<Metered>,
+}
+
+/// Listens to the recording and sets the sample's end.
+async fn listen(state: &AppState, ticket: &Ticket, sample: &mut Sample) -> Result<Listened> {
     let Some(source) = BlobSource::open(state.blobs.clone(), ticket.upload()).await? else {
         let detail = "No recording was uploaded in time. Please record again.";
         end(sample, state, Status::Rejected, Some(Reason { code: "not_uploaded".into(), detail: detail.into() }));
-        return Ok(None);
+        return Ok(Listened::default());
     };
-    let analysis = match pipeline::analyse(state, source, Limits::default()).await? {
+    let tier = state.tiers.tier(&ticket.tenant_id, &sample.tier).await;
+    let limits = Limits { max_bytes: tier.upload_bytes, ..Limits::default() };
+    let analysis = match pipeline::analyse(state, source, limits).await? {
         Ok(analysis) => analysis,
         Err(rejection) => {
             tracing::info!(sample_id = %sample.id, code = rejection.code(), detail = rejection.detail(), "recording rejected");
             let reason = Reason { code: rejection.code().into(), detail: rejection.to_string() };
             end(sample, state, Status::Rejected, Some(reason));
-            return Ok(None);
+            return Ok(Listened::default());
         }
     };
     let Analysis { measurements, quality, waveform, speech, rendition, .. } = analysis;
+    let mut counts = true;
     let recognition = match pipeline::recognise(state, speech, sample.language).await {
         Recognised::Done(recognition) => recognition,
         Recognised::Busy(error) => return Err(error),
         Recognised::Failed(error) if sample.attempts < MAX_RECOGNITION_ATTEMPTS => return Err(error),
         Recognised::Failed(error) => {
             tracing::error!(sample_id = %sample.id, error = %error.chain(), "recogniser given up");
+            counts = false;
             unrecognised(state, sample)
         }
     };
@@ -180,6 +201,7 @@ async fn listen(state: &AppState, ticket: &Ticket, sample: &mut Sample) -> Resul
         .as_ref()
         .map(|answer| interaction(state, sample, &recognition, answer, measurements.duration_ms, consent))
         .transpose()?;
+    let metered = counts.then(|| Metered { engine: recognition.engine.clone(), audio_ms: measurements.duration_ms });
     sample.kept = consent;
     sample.result =
         answer.map(|answer| answer.for_interaction(interaction.as_ref().map(|interaction| &interaction.id), consent));
@@ -188,13 +210,20 @@ async fn listen(state: &AppState, ticket: &Ticket, sample: &mut Sample) -> Resul
     sample.waveform = Some(waveform);
     sample.recognition = Some(if consent { recognition } else { without_words(recognition) });
     end(sample, state, Status::Completed, None);
-    Ok(interaction)
+    if consent {
+        let kept = store::retention(state, &ticket.tenant_id, &sample.tier).await;
+        sample.expires_at = Some(state.clock.now() + TimeDelta::seconds(i64::from(kept)));
+    }
+    Ok(Listened { interaction, metered })
 }
 
 fn end(sample: &mut Sample, state: &AppState, status: Status, reason: Option<Reason>) {
     sample.status = status;
     sample.reason = reason;
-    sample.finished_at = Some(state.clock.now());
+    let now = state.clock.now();
+    sample.finished_at = Some(now);
+    // Long enough to be fetched.
+    sample.expires_at = Some(now + TimeDelta::days(1));
     // What the client sent along has served its purpose.
     sample.context = Default::default();
 }

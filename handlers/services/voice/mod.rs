@@ -15,6 +15,7 @@ mod source;
 mod speech;
 mod store;
 mod transcribe;
+mod usage;
 
 use crate::function::Function;
 
@@ -27,6 +28,7 @@ pub fn functions() -> Vec<Function> {
         speech::functions(),
         history::functions(),
         jobs::functions(),
+        usage::functions(),
     ]
     .into_iter()
     .flatten()

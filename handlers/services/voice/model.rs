@@ -7,7 +7,7 @@ use crate::containers::{VOICE_JOBS, VOICE_RESULTS, VOICE_UPLOADS};
 use crate::ports::blobs::BlobName;
 use crate::ports::speech::Segment;
 use crate::services::shop::answers::{Answer, Utterance};
-use crate::types::{InteractionId, Language, SampleId, TenantId, UserId};
+use crate::types::{InteractionId, Language, SampleId, TenantId, TierId, UserId};
 use crate::understanding::Context;
 
 /// Where a sample is on its way.
@@ -79,12 +79,18 @@ pub struct Sample {
     pub status: Status,
     pub content_type: String,
     pub language: Option<Language>,
+    /// The owner's tier when it was announced.
+    #[serde(default = "free")]
+    pub tier: TierId,
     #[serde(default)]
     pub context: Context,
     pub created_at: DateTime<Utc>,
     /// Until when the recording may be uploaded.
     pub upload_until: DateTime<Utc>,
     pub finished_at: Option<DateTime<Utc>>,
+    /// Until when it is kept, once it has ended.
+    #[serde(default)]
+    pub expires_at: Option<DateTime<Utc>>,
     /// How often work on it began.
     #[serde(default)]
     pub attempts: u32,
@@ -97,6 +103,10 @@ pub struct Sample {
     pub waveform: Option<Waveform>,
     pub recognition: Option<Recognition>,
     pub result: Option<Answer>,
+}
+
+fn free() -> TierId {
+    TierId::FREE
 }
 
 impl Sample {

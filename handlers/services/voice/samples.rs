@@ -12,18 +12,18 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::jobs;
 use super::model::{Reason, Recognition, Sample, Status, Ticket};
-use super::store;
-use crate::audio::{Limits, Measurements, Quality, Waveform};
+use super::{store, usage};
+use crate::audio::{Measurements, Quality, Waveform};
 use crate::containers::{CUSTOMERS, customer};
 use crate::error::{Code, Error, Result};
-use crate::function::{Access, Function};
+use crate::function::{Access, Function, LimitClass};
 use crate::http::{Body, ListQuery, Request, Response, cursor_of, json, json_with, no_store};
 use crate::ports::documents::{Filter, Order, Query, Scope};
 use crate::ports::{Condition, ETag, PortErrorKind};
 use crate::services::shop::answers::Answer;
 use crate::state::AppState;
 use crate::types::Service;
-use crate::types::{Language, SampleId};
+use crate::types::{Language, SampleId, TierId};
 use crate::understanding::Context;
 
 /// How long a recording may take to be uploaded.
@@ -40,6 +40,7 @@ pub fn functions() -> Vec<Function> {
     let (name, service, method, route) = row("VoiceSamplesCreate", Method::POST, "v1/voice/samples");
     vec![
         Function::http(name, service, method, route, create)
+            .limit(LimitClass::Voice)
             .access(Access::SignedIn)
             .idempotent()
             .summary("Announces a recording and gives the address to upload it to.")
@@ -57,6 +58,7 @@ pub fn functions() -> Vec<Function> {
             "v1/voice/samples/{id}/complete",
             complete,
         )
+        .limit(LimitClass::Voice)
         .access(Access::SignedIn)
         .summary("Says that the recording is uploaded, and starts the job.")
         .answers::<SampleView>(StatusCode::ACCEPTED, "The job is queued; follow `Operation-Location`.", sample())
@@ -150,6 +152,8 @@ pub(super) struct SampleView {
     content_type: String,
     created_at: DateTime<Utc>,
     finished_at: Option<DateTime<Utc>>,
+    /// Until when it is kept, once it has ended.
+    expires_at: Option<DateTime<Utc>>,
     /// Why it was rejected or failed.
     reason: Option<Reason>,
     pub(super) measurements: Option<Measurements>,
@@ -178,6 +182,7 @@ impl SampleView {
             content_type: sample.content_type,
             created_at: sample.created_at,
             finished_at: sample.finished_at,
+            expires_at: sample.expires_at,
             reason: sample.reason,
             measurements: sample.measurements,
             advice: sample.quality.and_then(Quality::advice),
@@ -206,6 +211,7 @@ pub(super) fn new_sample(
     content_type: String,
     language: Option<Language>,
     context: Context,
+    tier: TierId,
 ) -> Sample {
     let now = state.clock.now();
     Sample {
@@ -214,10 +220,12 @@ pub(super) fn new_sample(
         status: Status::AwaitingUpload,
         content_type,
         language,
+        tier,
         context: context.bounded(),
         created_at: now,
         upload_until: now + UPLOAD_TIME,
         finished_at: None,
+        expires_at: None,
         attempts: 0,
         kept: false,
         reason: None,
@@ -238,10 +246,11 @@ async fn create(state: AppState, request: Request) -> Result<Response> {
         return Err(Error::field("contentType", "expected a media type audio/… of at most 100 characters"));
     }
     let principal = request.principal()?;
-    let sample = new_sample(&state, asked.content_type, asked.language, asked.context);
+    usage::check(&state, &principal.tenant, &principal.user, &principal.tier).await?;
+    let sample = new_sample(&state, asked.content_type, asked.language, asked.context, principal.tier.clone());
     let ticket =
         Ticket { tenant_id: principal.tenant.clone(), user_id: principal.user.clone(), sample_id: sample.id.clone() };
-    let max_bytes = Limits::default().max_bytes;
+    let max_bytes = state.tiers.tier(&principal.tenant, &principal.tier).await.upload_bytes;
     let valid_for = UPLOAD_TIME.to_std().map_err(Error::internal)?;
     let signed = state.blobs.upload_url(&ticket.upload(), &sample.content_type, max_bytes, valid_for).await?;
     store::sample_create(state.documents.as_ref(), &ticket, &sample).await?;
@@ -266,7 +275,10 @@ async fn complete(state: AppState, request: Request) -> Result<Response> {
     let ticket = ticket(&request)?;
     let (sample, etag) = store::sample(state.documents.as_ref(), &ticket).await?.ok_or_else(no_sample)?;
     let sample = match sample.status {
-        Status::AwaitingUpload => queue(&state, &ticket, sample, etag).await?,
+        Status::AwaitingUpload => {
+            usage::check(&state, &ticket.tenant_id, &ticket.user_id, &sample.tier).await?;
+            queue(&state, &ticket, sample, etag).await?
+        }
         _ => sample,
     };
     let id = sample.id.clone();
@@ -291,7 +303,7 @@ async fn queue(state: &AppState, ticket: &Ticket, mut sample: Sample, etag: ETag
             sample => Ok(sample),
         };
     };
-    let max_bytes = Limits::default().max_bytes;
+    let max_bytes = state.tiers.tier(&ticket.tenant_id, &sample.tier).await.upload_bytes;
     if uploaded.size > max_bytes {
         // The address could not keep it out; nobody is to pay for its keeping. A better one may have
         // taken its place.

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use crate::audio::{encode_opus, rendition, wav};
 use crate::containers::SPEECH;
 use crate::error::{Code, Error, Result};
-use crate::function::Function;
+use crate::function::{Function, LimitClass};
 use crate::http::conditional::{with_content_etag, with_etag};
 use crate::http::{Body, Request, Response, json, stream};
 use crate::ports::blobs::{BlobName, PutOptions, whole};
@@ -36,6 +36,7 @@ const ENCODING: &str = "v1";
 pub fn functions() -> Vec<Function> {
     vec![
         Function::http("VoiceSpeechCreate", Service::Voice, Method::POST, "v1/voice/text-to-speech", synthesise)
+            .limit(LimitClass::Voice)
             .summary("Reads a text out.")
             .takes::<SpeechRequest>("application/json", json!({ "text": "Namaste! What are you looking for?", "voice": "nova" }))
             .answers_bytes(StatusCode::OK, "The sound; `Content-Location` is its lasting address.", rendition::MEDIA_TYPE)

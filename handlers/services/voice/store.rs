@@ -1,30 +1,43 @@
 //! Samples and interactions in documents.
 
-use chrono::Utc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 
 use super::model::{Interaction, Reason, Sample, Status, Ticket};
+use super::usage::{self, Metered};
 use crate::containers::{CUSTOMERS, customer};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::identity::Caller;
 use crate::ports::documents::{BatchError, Document, DocumentStore, NewDocument, Operation, PartitionKey, Ttl};
-use crate::ports::{Condition, ETag, PortResult};
+use crate::ports::{Condition, ETag, PortErrorKind, PortResult};
 use crate::services::outbox;
 use crate::state::AppState;
-use crate::types::EventId;
+use crate::types::{EventId, TenantId, TierId, UserId};
 
 const DAY: u32 = 86_400;
-/// Recordings and what was made of them, with consent.
-const KEPT: u32 = 730 * DAY;
+/// What has not ended, which the reconciling timer ends long before.
+const UNFINISHED: u32 = 730 * DAY;
 /// Results without consent: long enough to be fetched.
 const NOT_KEPT: u32 = DAY;
 /// Interactions without consent, which hold no words of the shopper.
 const WORDLESS: u32 = 30 * DAY;
 
+/// How often what is counted is put upon what others counted meanwhile, with pauses that grow by this.
+const TURNS: u32 = 20;
+const TURN_PAUSE: Duration = Duration::from_millis(5);
+
+/// How long recordings and what was said in them are kept, with consent, for an owner on a tier: in seconds.
+pub async fn retention(state: &AppState, tenant: &TenantId, tier: &TierId) -> u32 {
+    state.tiers.tier(tenant, tier).await.retention_days * DAY
+}
+
 /// How long a sample lives from its last write.
 fn lifetime(sample: &Sample) -> Ttl {
-    let kept = sample.status == Status::Completed && sample.kept;
-    // What has not ended yet is ended by the reconciling timer long before.
-    Ttl::Seconds(if kept || !sample.status.is_final() { KEPT } else { NOT_KEPT })
+    let (Some(ended), Some(expires)) = (sample.finished_at, sample.expires_at) else {
+        return Ttl::Seconds(if sample.status.is_final() { NOT_KEPT } else { UNFINISHED });
+    };
+    Ttl::Seconds(u32::try_from((expires - ended).num_seconds()).unwrap_or(NOT_KEPT).max(1))
 }
 
 fn partition(ticket: &Ticket) -> PartitionKey {
@@ -59,17 +72,19 @@ pub async fn sample_replace(
 }
 
 /// Writes the end of a sample: the sample, its interaction if there is one, and the event, all or
-/// nothing.
+/// nothing, and with it what is counted of the owner's quota.
 pub async fn sample_finish(
     state: &AppState,
     ticket: &Ticket,
     sample: &Sample,
     etag: ETag,
     interaction: Option<&Interaction>,
+    metered: Option<&Metered>,
 ) -> Result<Result<(), BatchError>> {
     let mut operations = vec![Operation::Replace(document(sample)?, Condition::IfMatch(etag))];
     if let Some(interaction) = interaction {
-        operations.push(Operation::Upsert(interaction_document(interaction)?));
+        let kept = retention(state, &ticket.tenant_id, &sample.tier).await;
+        operations.push(Operation::Upsert(interaction_document(interaction, kept)?));
     }
     let kind = match sample.status {
         Status::Completed => "voice.sample.completed",
@@ -80,15 +95,64 @@ pub async fn sample_finish(
     let data = event_data(sample.reason.as_ref(), interaction);
     let at = sample.finished_at.unwrap_or_else(Utc::now);
     operations.push(outbox::put(event_id, kind, &ticket.tenant_id, sample.id.as_str(), at, data)?);
-    Ok(state.documents.batch(&CUSTOMERS, &partition(ticket), operations).await.map(|_| ()))
+    write_counted(state, &ticket.tenant_id, &ticket.user_id, operations, metered, at).await
 }
 
-/// Writes an interaction that has no sample, with its event.
-pub async fn interaction_create(state: &AppState, caller: &Caller, interaction: &Interaction) -> Result<()> {
+/// Writes operations of a customer and counts a recording, all or nothing. Inner errors are those of the
+/// operations; when others count at the same moment, it is put upon theirs.
+async fn write_counted(
+    state: &AppState,
+    tenant: &TenantId,
+    user: &UserId,
+    operations: Vec<Operation>,
+    metered: Option<&Metered>,
+    at: DateTime<Utc>,
+) -> Result<Result<(), BatchError>> {
+    let partition = customer(tenant, user.as_str());
+    for turn in 0..TURNS {
+        let mut batch = operations.clone();
+        if let Some(metered) = metered {
+            batch.push(usage::count(state, tenant, user, metered, at).await?);
+        }
+        match state.documents.batch(&CUSTOMERS, &partition, batch).await {
+            Ok(_) => return Ok(Ok(())),
+            Err(error)
+                if error.index == operations.len()
+                    && matches!(
+                        error.error.kind(),
+                        PortErrorKind::PreconditionFailed | PortErrorKind::Conflict | PortErrorKind::NotFound
+                    ) =>
+            {
+                tokio::time::sleep(TURN_PAUSE * turn).await;
+            }
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+    Err(Error::new(Code::Unavailable, "Too many recordings of this account end at once; please try again."))
+}
+
+/// Counts a recording that left nothing else.
+pub async fn count_alone(state: &AppState, tenant: &TenantId, user: &UserId, metered: &Metered) -> Result<()> {
+    let counted = write_counted(state, tenant, user, Vec::new(), Some(metered), state.clock.now()).await?;
+    counted.map_err(|error| error.error.into())
+}
+
+/// Writes an interaction that has no sample, with its event; for a customer it also counts the recording that
+/// it came of.
+pub async fn interaction_create(
+    state: &AppState,
+    caller: &Caller,
+    interaction: &Interaction,
+    metered: Option<&Metered>,
+) -> Result<()> {
+    let kept = match caller.principal() {
+        Some(principal) => retention(state, &principal.tenant, &principal.tier).await,
+        None => WORDLESS,
+    };
     let owner = caller.principal().map_or(interaction.id.as_str(), |principal| principal.user.as_str());
     let event_id = EventId::twin_of(interaction.id.as_str()).map_err(Error::internal)?;
     let operations = vec![
-        Operation::Create(interaction_document(interaction)?),
+        Operation::Create(interaction_document(interaction, kept)?),
         outbox::put(
             event_id,
             "voice.interaction",
@@ -98,13 +162,19 @@ pub async fn interaction_create(state: &AppState, caller: &Caller, interaction: 
             event_data(None, Some(interaction)),
         )?,
     ];
+    if let Some(principal) = caller.principal() {
+        let (tenant, user) = (&principal.tenant, &principal.user);
+        let written = write_counted(state, tenant, user, operations, metered, interaction.created_at).await?;
+        return written.map_err(|error| error.error.into());
+    }
     let partition = customer(caller.tenant(), owner);
     state.documents.batch(&CUSTOMERS, &partition, operations).await.map_err(|error| Error::from(error.error))?;
     Ok(())
 }
 
-fn interaction_document(interaction: &Interaction) -> PortResult<NewDocument> {
-    let lifetime = if interaction.query.is_some() { KEPT } else { WORDLESS };
+/// `kept` is how long what was said lives, in seconds.
+fn interaction_document(interaction: &Interaction, kept: u32) -> PortResult<NewDocument> {
+    let lifetime = if interaction.query.is_some() { kept } else { WORDLESS };
     Ok(NewDocument::new(interaction.id.as_str(), interaction)?.with_ttl(Ttl::Seconds(lifetime)))
 }
 

@@ -10,24 +10,25 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
-use super::command::{Heard, converse};
+use super::command::converse;
 use super::jobs;
 use super::model::{Recognition, Status, Ticket};
 use super::pipeline::{self, Recognised};
 use super::samples::{SampleView, new_sample};
 use super::store;
+use super::usage::{self, Metered};
 use crate::audio::{Limits, Measurements, Quality};
 use crate::error::{Code, Error, Result};
-use crate::function::Function;
+use crate::function::{Function, LimitClass};
 use crate::http::{Request, Response, json, no_store};
-use crate::identity::{Caller, Principal};
+use crate::identity::Principal;
 use crate::ports::blobs::{PutOptions, whole};
 use crate::ports::speech::Segment;
 use crate::services::accounts::{self, Purpose};
 use crate::services::shop::answers::{self, Answer};
 use crate::state::AppState;
-use crate::types::Language;
 use crate::types::Service;
+use crate::types::{Language, TierId};
 use crate::understanding::Context;
 
 /// The recording, and room for the frame of a form.
@@ -38,7 +39,8 @@ const MAX_FIELD: u64 = 16 * 1024;
 pub fn functions() -> Vec<Function> {
     vec![
         Function::http("VoiceTranscribe", Service::Voice, Method::POST, "v1/voice/transcribe", transcribe)
-            .body_limit(BODY_LIMIT)
+            .limit(LimitClass::Voice)
+.body_limit(BODY_LIMIT)
             .summary("Transcribes and answers a short recording, as a form field `audio_file` or as the body itself.")
             .query::<TranscribeQuery>()
             .takes_bytes("multipart/form-data")
@@ -92,9 +94,19 @@ struct Recording {
 async fn transcribe(state: AppState, request: Request) -> Result<Response> {
     let query: TranscribeQuery = request.query()?;
     let recording = recording(&request, query.save_audio.unwrap_or(false)).await?;
+    let limit = state.tiers.of(request.caller.tenant()).await;
+    let limit = limit.tier(request.caller.principal().map_or(&TierId::FREE, |principal| &principal.tier)).upload_bytes;
+    if recording.audio.len() as u64 > limit {
+        let detail = format!("The recording has {} bytes, and {limit} are allowed.", recording.audio.len());
+        return Err(Error::new(Code::PayloadTooLarge, detail));
+    }
+    match request.caller.principal() {
+        Some(principal) => usage::check(&state, &principal.tenant, &principal.user, &principal.tier).await?,
+        None => usage::take_anonymous(&state, request.client.network(), 0).await?,
+    }
     let answer = match saver(&state, &request, &recording).await? {
         Some(principal) => kept(&state, principal, recording, query.language).await?,
-        None => fleeting(&state, &request.caller, recording.audio, query.language).await?,
+        None => fleeting(&state, &request, recording.audio, query.language).await?,
     };
     Ok(no_store(json(&answer)?))
 }
@@ -107,22 +119,38 @@ async fn saver<'a>(state: &AppState, request: &'a Request, recording: &Recording
 }
 
 /// Works a recording that is gone when it is answered.
-async fn fleeting(state: &AppState, caller: &Caller, audio: Bytes, language: Option<Language>) -> Result<Transcribed> {
+async fn fleeting(
+    state: &AppState,
+    request: &Request,
+    audio: Bytes,
+    language: Option<Language>,
+) -> Result<Transcribed> {
+    let caller = &request.caller;
     let analysis = pipeline::analyse(state, Cursor::new(audio), Limits::default())
         .await?
         .map_err(|rejection| rejected(rejection.code(), &rejection.to_string()))?;
+    let audio_ms = analysis.measurements.duration_ms;
+    if caller.principal().is_none() {
+        let seconds = u32::try_from(audio_ms.div_ceil(1000)).unwrap_or(u32::MAX);
+        usage::take_anonymous(state, request.client.network(), seconds).await?;
+    }
     let recognition = match pipeline::recognise(state, analysis.speech, language).await {
         Recognised::Done(recognition) => recognition,
         Recognised::Busy(error) | Recognised::Failed(error) => return Err(error),
     };
+    let metered = Metered { engine: recognition.engine.clone(), audio_ms };
     let result = match &recognition.transcript {
-        None => None,
+        None => {
+            if let Some(principal) = caller.principal() {
+                store::count_alone(state, &principal.tenant, &principal.user, &metered).await?;
+            }
+            None
+        }
         Some(text) => {
             let context = Context::default();
             let utterance = recognition.utterance(text, &context, language);
             let answer = answers::answer(state, caller.tenant(), utterance).await?;
-            let heard = Heard { engine: recognition.engine.clone(), audio_ms: analysis.measurements.duration_ms };
-            Some(converse(state, caller, text, answer, "transcribe", Some(heard)).await?)
+            Some(converse(state, caller, text, answer, "transcribe", Some(&metered)).await?)
         }
     };
     Ok(Transcribed::of(recognition, Some(analysis.measurements), Some(analysis.quality), result, None))
@@ -136,7 +164,7 @@ async fn kept(
     recording: Recording,
     language: Option<Language>,
 ) -> Result<Transcribed> {
-    let mut sample = new_sample(state, recording.content_type, language, Default::default());
+    let mut sample = new_sample(state, recording.content_type, language, Default::default(), principal.tier.clone());
     sample.status = Status::Queued;
     let ticket =
         Ticket { tenant_id: principal.tenant.clone(), user_id: principal.user.clone(), sample_id: sample.id.clone() };

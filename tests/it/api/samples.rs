@@ -1,5 +1,6 @@
 //! Voice samples from announcement to end, with recordings made here.
 
+mod metered;
 mod refused;
 mod repaired;
 mod uploads;

@@ -72,6 +72,8 @@ impl TestApp {
         let address = SocketAddr::from(([127, 0, 0, 1], listener.address().port()));
         let mut settings: std::collections::BTreeMap<String, String> =
             variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        // Tests hammer; those of limits turn them on.
+        settings.entry("PRAVIS_RATE_LIMITS".into()).or_insert_with(|| "off".into());
         settings.insert("PRAVIS_DATA_DIR".into(), dir.path().to_string_lossy().into_owned());
         settings.insert("PRAVIS_PUBLIC_URL".into(), format!("http://{address}"));
         let clock = Arc::new(ManualClock::new());

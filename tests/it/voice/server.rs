@@ -54,6 +54,7 @@ impl Server {
 
     fn listening<const N: usize>(listen: &str, settings: [(&str, &str); N]) -> Self {
         let mut variables = BTreeMap::from([("PRAVIS_LOG".to_owned(), "warn,pravis=info".to_owned())]);
+        variables.insert("PRAVIS_RATE_LIMITS".to_owned(), "off".to_owned());
         variables.insert("PATH".to_owned(), std::env::var("PATH").expect("PATH is set"));
         variables.extend(settings.map(|(name, value)| (name.to_owned(), value.to_owned())));
         let data_dir = tempfile::tempdir().expect("a temporary directory");

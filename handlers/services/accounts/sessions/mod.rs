@@ -16,7 +16,7 @@ use super::store;
 use crate::audit::{Note, Origin, Outcome, actions};
 use crate::containers::{CUSTOMERS, customer};
 use crate::error::{Code, Error, Result};
-use crate::function::{Access, Function};
+use crate::function::{Access, Function, LimitClass};
 use crate::http::{Request, Response, json, no_store};
 use crate::identity::{Credential, EndReason, Principal, Refresh, RefreshToken, Session};
 use crate::ports::documents::{NewDocument, Ttl};
@@ -35,6 +35,7 @@ pub fn functions() -> Vec<Function> {
     let done = || json!({ "success": true, "ended": 1 });
     vec![
         Function::http("AccountsAuthRefresh", Service::Accounts, Method::POST, "v1/auth/refresh", refresh)
+            .limit(LimitClass::Credentials)
             .summary("Gives a new access token and a new refresh token for a refresh token, which is good once.")
             .takes::<RefreshRequest>("application/json", json!({ "refresh_token": "pravis.usr_….ses_….…" }))
             .takes::<RefreshRequest>("application/x-www-form-urlencoded", json!({ "refresh_token": "pravis.usr_….ses_….…" }))

@@ -129,6 +129,7 @@ impl Instance {
             documents: given.documents.clone(),
             dedicated_feeds: given.dedicated_feeds.clone(),
             tenants: given.tenants.clone(),
+            tiers: given.tiers.clone(),
             blobs: given.blobs.clone(),
             cache: given.cache.clone(),
             limits: given.limits.clone(),

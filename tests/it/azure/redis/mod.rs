@@ -5,6 +5,7 @@ mod cluster;
 mod login;
 mod news;
 mod outage;
+mod shared;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -165,6 +165,7 @@ impl Walk<'_> {
         }
         let answer = self.call(Method::POST, "voice/transcribe?save_audio=true", "audio/webm", SPEECH.to_vec()).await;
         self.note("VoiceTranscribe", &answer);
+        self.send("VoiceUsage", Method::GET, "voice/usage", Value::Null).await;
         self.send("VoiceHistoryList", Method::GET, "voice/history", Value::Null).await;
         let path = format!("voice/history/{}", exchanges[0]["interactionId"].as_str().unwrap());
         self.send("VoiceHistoryDelete", Method::DELETE, &path, Value::Null).await;
