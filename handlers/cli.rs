@@ -1,5 +1,8 @@
 //! The commands of the one program.
 
+mod admin;
+mod keys;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -50,6 +53,16 @@ enum Command {
     Openapi,
     /// Makes the databases, containers and tables of the services that are set, and brings them up to date
     Migrate,
+    /// Administrators
+    Admin {
+        #[command(subcommand)]
+        command: admin::AdminCommand,
+    },
+    /// Signing keys
+    Keys {
+        #[command(subcommand)]
+        command: keys::KeysCommand,
+    },
     /// Moves tenants between databases
     Tenants {
         #[command(subcommand)]
@@ -127,6 +140,8 @@ pub async fn run(cli: Cli, variables: BTreeMap<String, String>) -> Result<(), Fa
                 false => print(&done.iter().map(|line| format!("{line}\n")).collect::<String>()),
             }
         }
+        Some(Command::Admin { command }) => admin::run(command, variables).await,
+        Some(Command::Keys { command }) => keys::run(command),
         Some(Command::Tenants { command }) => tenants(command, &variables).await,
         Some(Command::Openapi) => {
             let settings = Settings::from_variables(&variables)?;

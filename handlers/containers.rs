@@ -17,7 +17,8 @@ const DAY: u32 = 86_400;
 /// change feed.
 const BY_ID: Indexing = Indexing::Only { fields: &[], orders: &[] };
 
-/// Everything of one customer: account, consents, voice samples, interactions, outbox.
+/// Everything of one customer: account, consents, voice samples, interactions, outbox. Beside them, for each
+/// tenant, its API keys ([`api_keys`]) and who of its people has a role ([`team`]).
 pub static CUSTOMERS: Container = Container {
     name: "customers",
     partition_key: &["tenantId", "userId"],
@@ -32,7 +33,7 @@ pub static CUSTOMERS: Container = Container {
     },
 };
 
-/// Unique claims: who owns an email address.
+/// Unique claims: who owns an email address, whose an API key is.
 pub static DIRECTORY: Container =
     Container { name: "directory", partition_key: &["id"], default_ttl: None, indexing: BY_ID };
 
@@ -117,4 +118,14 @@ pub fn tenant(id: &TenantId) -> PartitionKey {
 /// exchange that owns itself.
 pub fn customer(tenant: &TenantId, owner: &str) -> PartitionKey {
     PartitionKey::of([tenant.as_str(), owner])
+}
+
+/// The partition of `CUSTOMERS` that holds the API keys of a tenant. No owner has such an id.
+pub fn api_keys(tenant: &TenantId) -> PartitionKey {
+    customer(tenant, "api-keys")
+}
+
+/// The partition of `CUSTOMERS` that tells who has a role at a tenant. No owner has such an id.
+pub fn team(tenant: &TenantId) -> PartitionKey {
+    customer(tenant, "team")
 }

@@ -347,7 +347,7 @@ mod tests {
 
     fn caller(role: Role, credential: Credential) -> Caller {
         let (user, tenant) = (UserId::generate(), TenantId::pravis());
-        Caller::Known(Principal { user, tenant, role, tier: TierId::FREE, credential })
+        Caller::Known(Principal { user, tenant, role, tier: TierId::FREE, version: 0, credential })
     }
 
     fn refusal(access: Access, caller: &Caller) -> Option<Code> {

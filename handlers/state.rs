@@ -7,7 +7,7 @@ use crate::audit::AuditLog;
 use crate::catalogue::CatalogueIndex;
 use crate::error::{Code, Error, Result};
 use crate::http::idempotency::Idempotency;
-use crate::identity::{KeyRing, LiveSessions, PasswordHasher};
+use crate::identity::{KeyRing, LiveApiKeys, LiveSessions, PasswordHasher};
 use crate::ports::blobs::BlobStore;
 use crate::ports::cache::{Cache, Invalidations};
 use crate::ports::clock::Clock;
@@ -47,6 +47,7 @@ pub struct App {
     pub keys: KeyRing,
     pub passwords: PasswordHasher,
     pub sessions: Arc<LiveSessions>,
+    pub api_keys: Arc<LiveApiKeys>,
     pub audit: Arc<AuditLog>,
     pub catalogue: CatalogueIndex,
     /// The OpenAPI document of the functions that this process serves; made when it is first asked for.

@@ -4,17 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use serde::Deserialize;
 use tokio::task::JoinSet;
 
 use crate::audit::AuditLog;
 use crate::catalogue::CatalogueIndex;
-use crate::identity::LiveSessions;
+use crate::identity::{LiveApiKeys, LiveSessions};
 use crate::ports::cache::{Heard, Invalidations};
 use crate::ports::documents::DocumentStore;
-use crate::services::accounts::SessionNews;
+use crate::services::news::News;
 use crate::services::shop;
-use crate::services::tenants::TenantsChanged;
 use crate::tenants::TenantDirectory;
 use crate::types::TenantId;
 
@@ -22,43 +20,33 @@ use crate::types::TenantId;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// What instances tell each other.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum News {
-    Session(SessionNews),
-    Tenants(TenantsChanged),
-}
-
 /// Hears what other instances tell, and acts on it.
 pub fn hear(
     tasks: &mut JoinSet<()>,
     invalidations: Arc<dyn Invalidations>,
     sessions: Arc<LiveSessions>,
+    api_keys: Arc<LiveApiKeys>,
     tenants: TenantDirectory,
 ) {
     tasks.spawn(async move {
+        let doubt = || {
+            sessions.doubt();
+            api_keys.doubt();
+            tenants.forget();
+        };
         loop {
             match invalidations.subscribe().await {
                 Ok(mut news) => {
                     while let Some(heard) = news.next().await {
                         match heard {
                             Heard::Message(message) => match serde_json::from_slice::<News>(&message) {
-                                Ok(News::Session(news)) => news.heard(&sessions).await,
-                                Ok(News::Tenants(news)) => {
-                                    tracing::debug!(tenant = %news.tenant_changed, "a tenant was changed");
-                                    tenants.forget();
-                                }
+                                Ok(news) => news.act(&sessions, &api_keys, &tenants).await,
                                 Err(error) => tracing::debug!(%error, "news that is not for this version"),
                             },
-                            Heard::Gap => {
-                                sessions.doubt();
-                                tenants.forget();
-                            }
+                            Heard::Gap => doubt(),
                         }
                     }
-                    sessions.doubt();
-                    tenants.forget();
+                    doubt();
                 }
                 Err(error) => tracing::warn!(%error, "news of other instances are not heard"),
             }

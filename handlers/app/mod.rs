@@ -17,15 +17,18 @@ use crate::catalogue::CatalogueIndex;
 use crate::containers::{BLOB_CONTAINERS, TENANT_CONTAINERS};
 use crate::error::{Error, Result};
 use crate::host::local::LocalStores;
-use crate::identity::{LiveSessions, PasswordHasher};
+use crate::identity::{LiveApiKeys, LiveSessions, PasswordHasher};
 use crate::ports::clock::{Clock, SystemClock};
 use crate::ports::documents::Homes;
 use crate::ports::reporting::ReportingDb;
+use crate::ports::secrets::Secret;
 use crate::registry::{Registry, openapi};
+use crate::services::accounts::{self, Appointed};
 use crate::services::tenants::{Mover, Tenancy, Waits};
 use crate::services::{analytics, shop};
 use crate::settings::{Environment, SettingError, Settings};
 use crate::state::{App, AppState, OpenApiDocument};
+use crate::types::TenantId;
 use crate::{telemetry, understanding};
 
 /// An application that is ready to serve.
@@ -54,11 +57,12 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
     let Parts { stores, tenants, dedicated_feeds, cache, limits, invalidations, reporting, secrets, keys, .. } =
         Parts::of(&settings, &clock).await?;
     let sessions = Arc::new(LiveSessions::new(stores.documents.clone(), clock.clone()));
+    let api_keys = Arc::new(LiveApiKeys::new(stores.documents.clone(), clock.clone(), accounts::api_key_first_use));
     let catalogue = CatalogueIndex::new();
     let audit = Arc::new(AuditLog::new(stores.documents.clone(), clock.clone()));
     let mut tasks = JoinSet::new();
     background::audit(&mut tasks, audit.clone());
-    background::hear(&mut tasks, invalidations.clone(), sessions.clone(), tenants.clone());
+    background::hear(&mut tasks, invalidations.clone(), sessions.clone(), api_keys.clone(), tenants.clone());
     match &stores.embedded.documents {
         _ if !settings.seed => {}
         Some(documents) => {
@@ -77,6 +81,7 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
         // Half of the machine is left to all else.
         passwords: PasswordHasher::new(std::thread::available_parallelism().map_or(1, |count| count.get() / 2)),
         sessions,
+        api_keys,
         audit,
         catalogue,
         openapi: describe(registry.clone(), settings.public_url.clone()),
@@ -149,6 +154,22 @@ pub async fn mover(settings: &Settings, progress: fn(&str)) -> Result<Mover> {
         waits: Waits::after_records_of(settings.tenant_cache),
         progress,
     })
+}
+
+/// Makes the owner of an address an administrator of a boutique, in the stores that are set; see
+/// [`accounts::appoint`].
+///
+/// # Errors
+/// Those of [`build`] and of [`accounts::appoint`].
+pub async fn appoint(
+    settings: Settings,
+    tenant: &TenantId,
+    email: &str,
+    password: Secret,
+    another: bool,
+) -> Result<Appointed> {
+    let Application { state, .. } = build(Settings { seed: false, ..settings }).await?;
+    accounts::appoint(&state, tenant, email, password, another).await
 }
 
 /// The local speech engine, its programs found but not run.

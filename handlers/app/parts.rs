@@ -20,7 +20,7 @@ use crate::adapters::storage_account::StorageAccount;
 use crate::containers::{DOCUMENT_CONTAINERS, TENANT_CONTAINERS};
 use crate::error::{Error, Result};
 use crate::host::local::{EmbeddedStores, LEASES, LocalStores};
-use crate::identity::{KeyRing, Rotation, SigningKeys, fresh_signing_key};
+use crate::identity::{KeyRing, KeySet, Rotation, fresh_signing_key};
 use crate::ports::cache::{Cache, Invalidations};
 use crate::ports::clock::Clock;
 use crate::ports::documents::{Container, Databases, DedicatedFeeds, DocumentStore};
@@ -165,7 +165,8 @@ async fn secrets(
 ) -> Result<(Arc<dyn Secrets>, KeyRing)> {
     let Some(vault) = &settings.connections.key_vault else {
         let key = embedded.secret(SIGNING_KEY, fresh_signing_key).await?;
-        let keys = SigningKeys::from_secret(&key, &settings.token_issuer, &settings.token_audience)?;
+        let keys = KeySet::parse(&key, &settings.token_issuer, &settings.token_audience)
+            .map_err(|problem| Error::internal(format!("the secret {SIGNING_KEY}: {problem}")))?;
         return Ok((Arc::new(embedded.secrets()?), KeyRing::fixed(keys)));
     };
     let secrets = KeyVaultSecrets::new(vault, settings.secrets.clone(), azure.credential()?, azure.transport()?)

@@ -34,6 +34,8 @@ pub struct Principal {
     pub tenant: TenantId,
     pub role: Role,
     pub tier: TierId,
+    /// The version of the account that says so; see [`super::LiveSessions`]. 0 for a program.
+    pub version: u64,
     pub credential: Credential,
 }
 
@@ -43,6 +45,14 @@ impl Principal {
         match &self.credential {
             Credential::Session(_) => self.role.may(permission),
             Credential::ApiKey { scopes, .. } => scopes.contains(&permission),
+        }
+    }
+
+    /// Who acts, as events and the audit log name it: the account, or the key of a program.
+    pub fn actor(&self) -> &str {
+        match &self.credential {
+            Credential::Session(_) => self.user.as_str(),
+            Credential::ApiKey { id, .. } => id.as_str(),
         }
     }
 

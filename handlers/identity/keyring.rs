@@ -1,27 +1,26 @@
 //! The keys that sign and verify access tokens, and how they follow the secret they are kept in.
 //!
-//! When the secret changes, the new key signs at once and the former one verifies for as long as a
-//! token of its may live. Other instances may be ahead: a token of a key that is not known here has the
+//! When the secret changes, the key that is current by it signs at once, and the former one verifies for as
+//! long as a token of its may live, unless it is revoked. A secret that is no set of keys leaves the last
+//! good ones. Other instances may be ahead: a token of a key that is not known here has the
 //! secret read anew, for all who bring such tokens together and only so often.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::keys::named_key;
-use super::{AccessToken, Principal, SigningKeys, TokenError};
+use super::ring::{Ring, verified_for};
+use super::{AccessToken, KeySet, KeySetError, Principal, SigningKeys, TokenError};
 use crate::error::{Code, Error, Result};
 use crate::ports::PortResult;
 use crate::ports::clock::Clock;
 use crate::ports::secrets::{Secret, Secrets};
 
-/// Former keys that are kept, however often the secret changes.
-const MAX_FORMER: usize = 8;
 /// Between two readings that tokens of unknown keys ask for.
 const UNKNOWN_KEY_PAUSE: Duration = Duration::from_secs(2);
 /// How long such a token waits for the reading.
@@ -41,7 +40,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// Where signing keys come from and how they are used.
 #[derive(Clone, Debug)]
 pub struct Rotation {
-    /// The name of the secret, in the form of [`super::fresh_signing_key`].
+    /// The name of the secret, which [`KeySet::parse`] reads.
     pub secret: String,
     pub issuer: String,
     pub audience: String,
@@ -65,18 +64,6 @@ struct Keys {
     waiting: Semaphore,
 }
 
-#[derive(Default)]
-struct Ring {
-    current: Option<Arc<SigningKeys>>,
-    former: Vec<Former>,
-}
-
-#[derive(Clone)]
-struct Former {
-    keys: Arc<SigningKeys>,
-    until: DateTime<Utc>,
-}
-
 /// Counts of how often the store was asked anew; what it was last known to hold does not count.
 #[derive(Clone, Copy, Default)]
 struct Readings {
@@ -87,16 +74,17 @@ struct Readings {
 
 impl KeyRing {
     /// Keys that stay.
-    pub fn fixed(keys: SigningKeys) -> Self {
-        let ring = Ring { current: Some(Arc::new(keys)), former: Vec::new() };
+    pub fn fixed(keys: impl Into<KeySet>) -> Self {
+        let ring = Ring::empty().rotated(keys.into(), chrono::Duration::zero(), DateTime::UNIX_EPOCH);
         Self { keys: Arc::new(Keys::new(ring, false)), _follower: JoinSet::new() }
     }
 
     /// Keys that are read in the background and follow their secret; see [`KeyRing::ready`]. To be called
     /// within a Tokio runtime.
     pub fn follow(secrets: Arc<dyn Secrets>, rotation: Rotation, clock: Arc<dyn Clock>) -> Self {
-        let keys = Arc::new(Keys::new(Ring::default(), true));
-        let follower = Follower { keys: keys.clone(), secrets, rotation, clock, seen: None, recalls: MAX_RECALLS };
+        let keys = Arc::new(Keys::new(Ring::empty(), true));
+        let follower =
+            Follower { keys: keys.clone(), secrets, rotation, clock, seen: None, refusal: None, recalls: MAX_RECALLS };
         let mut tasks = JoinSet::new();
         tasks.spawn(follower.run());
         Self { keys, _follower: tasks }
@@ -125,12 +113,7 @@ impl KeyRing {
     /// # Errors
     /// Why it is not accepted; `UnknownKey` when another instance may know better.
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Principal, TokenError> {
-        let ring = self.keys.ring();
-        let current = ring.current.as_ref().ok_or(TokenError::NotReady)?;
-        let kid = named_key(token).ok_or(TokenError::Invalid)?;
-        let former = || ring.former.iter().find(|former| former.keys.kid() == kid && former.until > now);
-        let keys = if current.kid() == kid { Some(current) } else { former().map(|former| &former.keys) };
-        keys.ok_or(TokenError::UnknownKey)?.verify(token, now)
+        self.keys.ring().verify(token, now)
     }
 
     /// The same, after the secret was read again where that can help.
@@ -155,9 +138,8 @@ impl KeyRing {
     /// `Unavailable` until the keys are there.
     pub fn jwks(&self, now: DateTime<Utc>) -> Result<Value> {
         let ring = self.keys.ring();
-        let current = ring.current.as_ref().ok_or_else(not_ready)?;
-        let former = ring.former.iter().filter(|former| former.until > now).map(|former| former.keys.jwk());
-        Ok(json!({ "keys": std::iter::once(current.jwk()).chain(former).collect::<Vec<_>>() }))
+        ring.current.as_ref().ok_or_else(not_ready)?;
+        Ok(ring.jwks(now))
     }
 }
 
@@ -200,32 +182,6 @@ impl Keys {
     }
 }
 
-impl Ring {
-    /// The ring once `keys` sign, from `now` on.
-    fn rotated(&self, keys: SigningKeys, overlap: chrono::Duration, now: DateTime<Utc>) -> Self {
-        let until = now + verified_for(overlap);
-        let retired = self.current.iter().map(|keys| Former { keys: keys.clone(), until });
-        let former = retired.chain(self.former.iter().cloned());
-        let former = former.filter(|former| former.until > now && former.keys.kid() != keys.kid());
-        Self { former: former.take(MAX_FORMER).collect(), current: Some(Arc::new(keys)) }
-    }
-
-    /// The ring with one more key that verifies.
-    fn with_former(&self, keys: SigningKeys, until: DateTime<Utc>) -> Self {
-        let known = self.current.iter().chain(self.former.iter().map(|former| &former.keys));
-        let mut former = self.former.clone();
-        if !known.into_iter().any(|known| known.kid() == keys.kid()) && former.len() < MAX_FORMER {
-            former.push(Former { keys: Arc::new(keys), until });
-        }
-        Self { current: self.current.clone(), former }
-    }
-}
-
-/// How long a key verifies after it was replaced.
-fn verified_for(overlap: chrono::Duration) -> chrono::Duration {
-    SigningKeys::LIFETIME + SigningKeys::LEEWAY + overlap
-}
-
 /// Keeps the keys those of the secret.
 struct Follower {
     keys: Arc<Keys>,
@@ -234,6 +190,8 @@ struct Follower {
     clock: Arc<dyn Clock>,
     /// What was last read, be it a key or not.
     seen: Option<Secret>,
+    /// What is wrong with it.
+    refusal: Option<KeySetError>,
     /// Attempts left to learn of the key that was replaced before the start.
     recalls: u32,
 }
@@ -288,13 +246,13 @@ impl Follower {
         let secret = read.map_err(|error| error.to_string())?.ok_or("there is no such secret")?;
         let ring = self.keys.ring();
         if self.seen.as_ref() == Some(&secret) {
-            return if ring.current.is_some() { Ok(()) } else { Err("it is no key".into()) };
+            return self.refusal.map_or(Ok(()), |refusal| Err(refusal.to_string()));
         }
         let keys = self.parse(&secret);
         self.seen = Some(secret);
-        // The cause may quote the secret.
-        let keys = keys.map_err(|_| "it is no key")?;
-        tracing::info!(kid = keys.kid(), "signing key taken up");
+        self.refusal = keys.as_ref().err().copied();
+        let keys = keys.map_err(|error| error.to_string())?;
+        tracing::info!(kid = keys.current.kid(), others = keys.verifying.len(), "signing keys taken up");
         self.keys.replace(ring.rotated(keys, self.rotation.overlap, self.clock.now()));
         Ok(())
     }
@@ -319,13 +277,13 @@ impl Follower {
             && until > self.clock.now()
             && let Ok(keys) = self.parse(&former.value)
         {
-            self.keys.replace(self.keys.ring().with_former(keys, until));
+            self.keys.replace(self.keys.ring().with_former(keys.current, until));
         }
         true
     }
 
-    fn parse(&self, secret: &Secret) -> Result<SigningKeys> {
-        SigningKeys::from_secret(secret, &self.rotation.issuer, &self.rotation.audience)
+    fn parse(&self, secret: &Secret) -> Result<KeySet, KeySetError> {
+        KeySet::parse(secret, &self.rotation.issuer, &self.rotation.audience)
     }
 }
 
@@ -333,48 +291,5 @@ impl Follower {
 async fn changed(changes: &mut watch::Receiver<u64>) {
     if changes.changed().await.is_err() {
         std::future::pending::<()>().await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::identity::fresh_signing_key;
-
-    fn keys() -> (Secret, SigningKeys) {
-        let secret = fresh_signing_key().unwrap();
-        let keys = SigningKeys::from_secret(&secret, "https://issuer", "pravis").unwrap();
-        (secret, keys)
-    }
-
-    fn kids(ring: &Ring) -> Vec<String> {
-        let current = ring.current.iter().map(|keys| keys.kid().to_owned());
-        current.chain(ring.former.iter().map(|former| former.keys.kid().to_owned())).collect()
-    }
-
-    #[test]
-    fn a_key_that_comes_back_is_not_there_twice() {
-        let ((secret, first), (_, second)) = (keys(), keys());
-        let (now, overlap) = (Utc::now(), chrono::Duration::minutes(10));
-        let names = [first.kid().to_owned(), second.kid().to_owned()];
-        let ring = Ring::default().rotated(first, overlap, now).rotated(second, overlap, now);
-        assert_eq!(kids(&ring), [names[1].clone(), names[0].clone()]);
-        let again = SigningKeys::from_secret(&secret, "https://issuer", "pravis").unwrap();
-        let ring = ring.rotated(again, overlap, now);
-        assert_eq!(kids(&ring), names);
-        let again = SigningKeys::from_secret(&secret, "https://issuer", "pravis").unwrap();
-        assert_eq!(kids(&ring.with_former(again, now)), names);
-    }
-
-    #[test]
-    fn former_keys_go_with_time_and_never_grow_without_bound() {
-        let (mut now, overlap) = (Utc::now(), chrono::Duration::minutes(10));
-        let mut ring = Ring::default();
-        for _ in 0..20 {
-            ring = ring.rotated(keys().1, overlap, now);
-        }
-        assert_eq!(ring.former.len(), MAX_FORMER);
-        now += verified_for(overlap);
-        assert_eq!(ring.rotated(keys().1, overlap, now).former.len(), 1);
     }
 }

@@ -23,6 +23,9 @@ pub struct Claims {
     pub role: Role,
     pub tier: TierId,
     pub sid: SessionId,
+    /// The version of the account that role and tier are of.
+    #[serde(default)]
+    pub ver: u64,
     pub iat: i64,
     pub nbf: i64,
     pub exp: i64,
@@ -32,6 +35,13 @@ pub struct Claims {
 pub struct AccessToken {
     pub token: String,
     pub expires_in: Duration,
+}
+
+/// A token that was verified, and the times between which it is good.
+pub(super) struct Opened {
+    pub principal: Principal,
+    pub from: DateTime<Utc>,
+    pub until: DateTime<Utc>,
 }
 
 /// Why a token is not accepted. The caller learns only that it is not.
@@ -101,6 +111,7 @@ impl SigningKeys {
             role: principal.role,
             tier: principal.tier.clone(),
             sid: principal.session()?.clone(),
+            ver: principal.version,
             iat: now.timestamp(),
             nbf: now.timestamp(),
             exp: (now + Self::LIFETIME).timestamp(),
@@ -113,6 +124,11 @@ impl SigningKeys {
     /// Who a token speaks for, when its algorithm, key, signature, issuer, audience and times are right
     /// at `now`.
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Principal, TokenError> {
+        self.open(token, now).map(|opened| opened.principal)
+    }
+
+    /// The same, with the times between which the token is good.
+    pub(super) fn open(&self, token: &str, now: DateTime<Utc>) -> Result<Opened, TokenError> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
         if header.kid.as_deref() != Some(&self.kid) {
             return Err(TokenError::Invalid);
@@ -126,15 +142,17 @@ impl SigningKeys {
         validation.validate_nbf = false;
         let claims =
             jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation).map_err(|_| TokenError::Invalid)?.claims;
-        let leeway = Self::LEEWAY.num_seconds();
-        if claims.exp + leeway <= now.timestamp() {
+        let time = |seconds| DateTime::from_timestamp(seconds, 0).ok_or(TokenError::Invalid);
+        let (from, until) = (time(claims.nbf)? - Self::LEEWAY, time(claims.exp)? + Self::LEEWAY);
+        if until <= now {
             return Err(TokenError::Expired);
         }
-        if claims.nbf - leeway > now.timestamp() {
+        if from > now {
             return Err(TokenError::Invalid);
         }
-        let Claims { sub: user, tid: tenant, role, tier, sid, .. } = claims;
-        Ok(Principal { user, tenant, role, tier, credential: Credential::Session(sid) })
+        let Claims { sub: user, tid: tenant, role, tier, sid, ver: version, .. } = claims;
+        let principal = Principal { user, tenant, role, tier, version, credential: Credential::Session(sid) };
+        Ok(Opened { principal, from, until })
     }
 
     /// The name of the key (RFC 7515 §4.1.4).
@@ -167,6 +185,7 @@ mod tests {
             tenant: TenantId::pravis(),
             role: Role::Customer,
             tier: TierId::FREE,
+            version: 3,
             credential: Credential::Session(SessionId::generate()),
         }
     }

@@ -1,11 +1,11 @@
-//! Whether the session of an access token still lasts: a token is good for minutes, but signing out
-//! counts at once.
+//! Whether an access token still counts: it is good for minutes, but signing out, a new role and a closed
+//! account count at once.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use moka::future::Cache;
-use moka::ops::compute::Op;
 use serde::Deserialize;
 
 use super::{Principal, Session};
@@ -14,38 +14,59 @@ use crate::error::Result;
 use crate::ports::clock::Clock;
 use crate::ports::documents::DocumentStore;
 use crate::ports::spent;
-use crate::types::{SessionId, UserId};
+use crate::types::{SessionId, TenantId, UserId};
 
-/// How long it is believed that a session lasts: what another instance ended is noticed within this time
-/// also when its news is lost.
+/// How long it is believed that a session lasts and what its account is: what another instance changed is
+/// noticed within this time also when its news is lost.
 const BELIEVED: Duration = Duration::from_secs(60);
 /// How long an ended session is remembered: longer than any of its access tokens.
 const REMEMBERED: Duration = Duration::from_secs(20 * 60);
 const MAX_SESSIONS: u64 = 100_000;
 
+/// What an access token is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    Live,
+    /// The session or the account is no more.
+    Ended,
+    /// The account's role or tier is another since: a refresh gives a token that says so.
+    Outdated,
+}
+
 /// The sessions that this process has asked for lately.
 pub struct LiveSessions {
     documents: Arc<dyn DocumentStore>,
     clock: Arc<dyn Clock>,
-    known: Cache<SessionId, Known>,
+    known: Cache<SessionId, Arc<Known>>,
     ended: Cache<SessionId, ()>,
-    /// The epochs that accounts were told to have come to.
-    epochs: Cache<UserId, u32>,
+    told: Cache<UserId, Told>,
 }
 
-/// What was found out about a session.
-#[derive(Clone, Copy)]
-struct Known {
-    live: bool,
-    /// Believed until the account comes to a later epoch.
+/// What an account was told to have become.
+#[derive(Clone, Copy, Default)]
+struct Told {
+    version: u64,
     epoch: u32,
 }
 
-/// What of an account says which of its sessions last.
+/// A session and its account as they were read.
+struct Known {
+    tenant: TenantId,
+    user: UserId,
+    version: u64,
+    /// The epoch that the account had come to.
+    epoch: u32,
+    /// When the session ends by itself; `None` when it or the account is no more, or it is of an earlier epoch.
+    until: Option<DateTime<Utc>>,
+}
+
+/// What counts here of an account; the accounts service writes the rest.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Account {
     active: bool,
+    #[serde(default)]
+    version: u64,
     #[serde(default)]
     session_epoch: u32,
 }
@@ -54,54 +75,69 @@ impl LiveSessions {
     pub fn new(documents: Arc<dyn DocumentStore>, clock: Arc<dyn Clock>) -> Self {
         let known = Cache::builder().max_capacity(MAX_SESSIONS).time_to_live(BELIEVED).build();
         let ended = Cache::builder().max_capacity(MAX_SESSIONS).time_to_live(REMEMBERED).build();
-        let epochs = Cache::builder().max_capacity(MAX_SESSIONS).time_to_live(REMEMBERED).build();
-        Self { documents, clock, known, ended, epochs }
+        let told = Cache::builder().max_capacity(MAX_SESSIONS).time_to_live(REMEMBERED).build();
+        Self { documents, clock, known, ended, told }
     }
 
-    /// Whether the principal's session lasts: from memory, or by two point reads.
+    /// What the token of a principal is worth: from memory, or by two point reads.
     ///
     /// # Errors
     /// Those of the reads, when nothing is in memory; those of [`Principal::session`].
-    pub async fn is_live(&self, principal: &Principal) -> Result<bool> {
+    pub async fn standing(&self, principal: &Principal) -> Result<Standing> {
         let session = principal.session()?;
         if self.ended.contains_key(session) {
-            return Ok(false);
+            return Ok(Standing::Ended);
         }
-        let least = self.epoch(&principal.user).await;
-        if let Some(known) = self.known.get(session).await
-            && known.epoch >= least
-        {
-            return Ok(known.live);
+        // A token of a later version was made from what the account has become since.
+        let told = self.told(&principal.user).await;
+        let least = principal.version.max(told.version);
+        let recent = |known: &Arc<Known>| known.version >= least && known.epoch >= told.epoch;
+        let believed = self.known.get(session).await.filter(recent);
+        let known = match believed {
+            Some(known) => known,
+            None => self.read(principal, session).await?,
+        };
+        // An end or a change that was told while the documents were read counts.
+        if self.ended.contains_key(session) {
+            return Ok(Standing::Ended);
         }
-        // They serve all requests of a minute, so none of them is charged.
-        let known = spent::counted(self.find_out(principal, session, least)).await.0?;
-        self.known.insert(session.clone(), known).await;
-        // An end that was told while the documents were read counts.
-        let ended = self.ended.contains_key(session) || self.epoch(&principal.user).await > known.epoch;
-        Ok(known.live && !ended)
+        let told = self.told(&principal.user).await;
+        let over = known.epoch < told.epoch || known.until.is_none_or(|until| until <= self.clock.now());
+        if over || !known.is_of(principal) {
+            return Ok(Standing::Ended);
+        }
+        let present = known.version.max(told.version);
+        Ok(if principal.version == present { Standing::Live } else { Standing::Outdated })
     }
 
-    async fn find_out(&self, principal: &Principal, session: &SessionId, least: u32) -> Result<Known> {
+    async fn told(&self, user: &UserId) -> Told {
+        self.told.get(user).await.unwrap_or_default()
+    }
+
+    async fn read(&self, principal: &Principal, id: &SessionId) -> Result<Arc<Known>> {
         let partition = customer(&principal.tenant, principal.user.as_str());
-        let (session, account) = futures_util::future::try_join(
-            self.documents.read(&CUSTOMERS, &partition, session.as_str()),
-            self.documents.read(&CUSTOMERS, &partition, principal.user.as_str()),
-        )
-        .await?;
+        let read = async {
+            tokio::try_join!(
+                self.documents.read(&CUSTOMERS, &partition, id.as_str()),
+                self.documents.read(&CUSTOMERS, &partition, principal.user.as_str()),
+            )
+        };
+        // It serves all requests of a minute, so none of them is charged.
+        let (session, account) = spent::counted(read).await.0?;
         let session = session.map(|document| document.read::<Session>()).transpose()?;
         let account = account.map(|document| document.read::<Account>()).transpose()?;
-        let now = self.clock.now();
-        let lasting = session.zip(account).filter(|(session, account)| {
-            session.is_live(now) && account.active && session.epoch == account.session_epoch
+        let known = Arc::new(Known {
+            tenant: principal.tenant.clone(),
+            user: principal.user.clone(),
+            version: account.as_ref().map_or(0, |account| account.version),
+            epoch: account.as_ref().map_or(0, |account| account.session_epoch),
+            until: session
+                .zip(account)
+                .filter(|(session, account)| self.lasts(session, account))
+                .map(|(it, _)| it.expires_at),
         });
-        Ok(match lasting {
-            Some((session, _)) => Known { live: true, epoch: session.epoch },
-            None => Known { live: false, epoch: least },
-        })
-    }
-
-    async fn epoch(&self, user: &UserId) -> u32 {
-        self.epochs.get(user).await.unwrap_or_default()
+        self.known.insert(id.clone(), known.clone()).await;
+        Ok(known)
     }
 
     /// Notes that a session has ended, here or on another instance.
@@ -110,20 +146,40 @@ impl LiveSessions {
         self.known.invalidate(session).await;
     }
 
-    /// Notes that an account has come to an epoch, here or on another instance: what was believed of its
-    /// sessions of earlier ones counts no more.
+    fn lasts(&self, session: &Session, account: &Account) -> bool {
+        session.is_live(self.clock.now()) && account.active && session.epoch == account.session_epoch
+    }
+
+    /// Notes that an account was changed, here or on another instance, and that tokens of a lesser version
+    /// are void.
+    pub async fn account_changed(&self, user: &UserId, version: u64) {
+        self.tell(user, Told { version, epoch: 0 }).await;
+    }
+
+    /// Notes that an account has come to an epoch, here or on another instance: its sessions of earlier
+    /// ones have ended.
     pub async fn came_to(&self, user: &UserId, epoch: u32) {
-        self.epochs
-            .entry(user.clone())
-            .and_compute_with(|present| {
-                let later = present.is_none_or(|present| present.into_value() < epoch);
-                std::future::ready(if later { Op::Put(epoch) } else { Op::Nop })
-            })
-            .await;
+        self.tell(user, Told { version: 0, epoch }).await;
+    }
+
+    async fn tell(&self, user: &UserId, news: Told) {
+        let later = self.told.entry_by_ref(user).and_upsert_with(|told| {
+            let told = told.map(moka::Entry::into_value).unwrap_or_default();
+            let later = Told { version: told.version.max(news.version), epoch: told.epoch.max(news.epoch) };
+            std::future::ready(later)
+        });
+        later.await;
     }
 
     /// Forgets what is believed: news may have been missed.
     pub fn doubt(&self) {
         self.known.invalidate_all();
+    }
+}
+
+impl Known {
+    /// The same ids may be in use in another tenant.
+    fn is_of(&self, principal: &Principal) -> bool {
+        self.tenant == principal.tenant && self.user == principal.user
     }
 }

@@ -53,6 +53,12 @@ impl Permission {
         Self::ManageOperations,
     ];
 
+    /// Its name in JSON.
+    pub fn name(self) -> String {
+        let name = serde_json::to_value(self).ok();
+        name.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+    }
+
     /// Whether an API key may hold it. A key is kept in the settings of a program, so it never decides who
     /// may do what.
     pub fn suits_a_key(self) -> bool {

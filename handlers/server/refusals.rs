@@ -3,7 +3,7 @@
 use super::Server;
 use crate::audit::{Note, Origin, Outcome, actions};
 use crate::error::{Code, Error};
-use crate::identity::{Caller, Credential};
+use crate::identity::Caller;
 
 /// What is told about a token whose time is over. That happens to every client, and is no sign of anything.
 pub const EXPIRED: &str = "The access token has expired; sign in again.";
@@ -32,15 +32,11 @@ pub fn access(
     error: &Error,
 ) {
     let Some(principal) = caller.principal().filter(|_| error.code() == Code::NotPermitted) else { return };
-    let actor = match &principal.credential {
-        Credential::Session(_) => principal.user.to_string(),
-        Credential::ApiKey { id, .. } => id.to_string(),
-    };
     server.state.audit.note(Note {
         tenant: principal.tenant.clone(),
         action: actions::ACCESS_REFUSED,
         outcome: Outcome::Refused,
-        actor: Some(actor),
+        actor: Some(principal.actor().to_owned()),
         subject: None,
         origin: origin(),
         reason: function,

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod analytics;
 mod dedicated;
+pub mod news;
 pub mod ops;
 mod outbox;
 pub mod shop;

@@ -83,7 +83,7 @@ const ALLOWED: [(&str, &[&str]); 24] = [
             "telemetry",
         ],
     ),
-    ("cli", &["types", "error", "settings", "services", "registry", "host", "server", "app"]),
+    ("cli", &["types", "error", "ports", "identity", "settings", "services", "registry", "host", "server", "app"]),
     ("lib", &[]),
 ];
 

@@ -197,6 +197,7 @@ async fn register(state: AppState, request: Request) -> Result<Response> {
         role: Role::Customer,
         tier: TierId::FREE,
         active: true,
+        version: 0,
         created_at: state.clock.now(),
         consents: Default::default(),
         phone: None,

@@ -1,5 +1,6 @@
 //! Accounts: who customers are, how they sign in, and what they consent to.
 
+mod admin;
 mod auth;
 mod consents;
 mod devices;
@@ -14,10 +15,11 @@ mod profile;
 mod sessions;
 mod sign_ins;
 mod store;
+pub mod team;
 mod throttle;
 
+pub use admin::{Appointed, appoint, first_use as api_key_first_use};
 pub use model::{Consent, Purpose, User};
-pub use sessions::SessionNews;
 pub use store::{create_user, user};
 
 use crate::function::Function;
@@ -25,6 +27,7 @@ use crate::function::Function;
 /// This service's rows of the registry.
 pub fn functions() -> Vec<Function> {
     [
+        admin::functions(),
         auth::functions(),
         sessions::functions(),
         profile::functions(),

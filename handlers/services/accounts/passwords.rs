@@ -294,6 +294,22 @@ async fn reset(state: AppState, request: Request) -> Result<Response> {
     Err(store::too_often())
 }
 
+/// Sets a password without asking for the present one, and ends the account's sessions: for the operator.
+///
+/// # Errors
+/// Those of the hash, and of a change to the account.
+pub(super) async fn set(state: &AppState, tenant: &TenantId, user: &UserId, password: String) -> Result<()> {
+    let hash = state.passwords.hash(Lane::Trusted, Secret::new(password)).await?;
+    let told = Told { kind: "account.passwordChanged", data: json!({ "actor": "operator" }), origin: None };
+    let set = |user: &mut User| {
+        user.password_hash.clone_from(&hash);
+        user.session_epoch += 1;
+    };
+    let user = store::change_user_telling(state, tenant, user, &told, set).await?;
+    sessions::come_to_epoch(state, tenant, &user, EndReason::PasswordChanged, None).await;
+    Ok(())
+}
+
 fn invalid() -> Error {
     Error::new(Code::InvalidToken, "The token is not valid (any more); ask for a new one.")
 }

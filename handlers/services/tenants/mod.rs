@@ -5,4 +5,4 @@ mod movement;
 mod store;
 
 pub use movement::{Counted, MoveError, Mover, Waits};
-pub use store::{Tenancy, TenantsChanged};
+pub use store::Tenancy;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::containers::{TENANTS, tenant};
@@ -11,16 +10,10 @@ use crate::error::Result;
 use crate::ports::cache::Invalidations;
 use crate::ports::documents::{DocumentStore, NewDocument, Operation};
 use crate::ports::{Condition, ETag, PortError, PortResult};
+use crate::services::news::News;
 use crate::services::outbox;
 use crate::tenants::Tenant;
 use crate::types::{EventId, TenantId};
-
-/// What instances tell each other when records of tenants have changed.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TenantsChanged {
-    pub tenant_changed: TenantId,
-}
 
 /// The records, in the shared database.
 #[derive(Clone)]
@@ -82,7 +75,7 @@ impl Tenancy {
 
     /// Tells every instance; who misses it notices when its records have lived their life.
     async fn tell(&self, id: &TenantId) {
-        let news = serde_json::to_vec(&TenantsChanged { tenant_changed: id.clone() }).unwrap_or_default();
+        let news = serde_json::to_vec(&News::TenantChanged(id.clone())).unwrap_or_default();
         if let Err(error) = self.invalidations.publish(news.into()).await {
             tracing::warn!(%error, "the change of a tenant was not told to other instances");
         }

@@ -2,6 +2,7 @@
 
 mod access;
 mod accounts;
+mod api_keys;
 mod audit;
 mod catalogue;
 mod commands;
@@ -11,9 +12,11 @@ mod idempotency;
 mod killed;
 mod login;
 mod openapi;
+mod operator;
 mod oracle;
 mod passwords;
 mod profile;
 pub mod samples;
 mod sessions;
 mod storefront;
+mod users;

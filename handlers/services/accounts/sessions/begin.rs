@@ -4,7 +4,6 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::end::{ending, open};
-use super::news::tell_ended;
 use super::{answer, document};
 use crate::audit::Origin;
 use crate::error::{Code, Error, Result};
@@ -15,6 +14,7 @@ use crate::services::accounts::User;
 use crate::services::accounts::devices::{self, DeviceToken};
 use crate::services::accounts::sign_ins::{MAX_SESSIONS, SignIns};
 use crate::services::accounts::store::{Told, batch, tell, too_often};
+use crate::services::news::{self, News};
 use crate::state::AppState;
 use crate::types::{SessionId, TenantId};
 
@@ -61,7 +61,7 @@ pub(in crate::services::accounts) async fn begin(
         operations.push(tell(state, tenant, &user.id, &told)?);
         if batch(state, tenant, &user.id, operations).await? {
             for id in &ended {
-                tell_ended(state, id).await;
+                news::tell(state, News::SessionEnded(id.clone())).await;
             }
             let signed_in = answer(state, tenant, user, &session.id, &token)?.on_device(&given);
             let status = if by == "registration" { StatusCode::CREATED } else { StatusCode::OK };

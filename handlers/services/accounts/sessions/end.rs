@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-use super::news::{tell_ended, tell_epoch};
 use super::{TURNS, document, too_many};
 use crate::audit::Origin;
 use crate::containers::{CUSTOMERS, customer};
@@ -12,6 +11,7 @@ use crate::ports::documents::{Document, Filter, Operation, Query, Scope};
 use crate::ports::{Condition, ETag};
 use crate::services::accounts::User;
 use crate::services::accounts::store::{Told, batch, change_user_telling};
+use crate::services::news::{self, News};
 use crate::services::outbox;
 use crate::state::AppState;
 use crate::types::{EventId, SessionId, TenantId, UserId};
@@ -66,7 +66,7 @@ pub(in crate::services::accounts) async fn come_to_epoch(
     reason: EndReason,
     origin: Option<&Origin>,
 ) -> usize {
-    tell_epoch(state, &user.id, user.session_epoch).await;
+    news::tell(state, News::SessionsEnded { user: user.id.clone(), epoch: user.session_epoch }).await;
     let mut ended = 0;
     let former = match open(state, tenant, &user.id).await {
         Ok(former) => former,
@@ -120,7 +120,7 @@ pub(super) async fn store_end(
 ) -> Result<bool> {
     let stored = batch(state, tenant, &session.user_id, ending(state, tenant, session, etag, origin)?).await?;
     if stored {
-        tell_ended(state, &session.id).await;
+        news::tell(state, News::SessionEnded(session.id.clone())).await;
     }
     Ok(stored)
 }

@@ -2,7 +2,6 @@
 
 mod begin;
 mod end;
-mod news;
 
 use chrono::{DateTime, Utc};
 use http::{Method, StatusCode};
@@ -27,7 +26,6 @@ use crate::types::{Service, SessionId, TenantId};
 
 pub(super) use begin::begin;
 pub(super) use end::{come_to_epoch, end_all};
-pub use news::SessionNews;
 
 /// Requests that refresh one token at once take turns; each turn one of them wins.
 const TURNS: usize = 8;
@@ -111,6 +109,7 @@ fn answer(
         tenant: tenant.clone(),
         role: user.role,
         tier: user.tier.clone(),
+        version: user.version,
         credential: Credential::Session(session.clone()),
     };
     let access = state.keys.sign(&principal, state.clock.now())?;

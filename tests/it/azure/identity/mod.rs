@@ -2,6 +2,7 @@
 
 mod logs;
 mod process;
+mod rotation;
 mod secrets;
 mod signing;
 mod tokens;

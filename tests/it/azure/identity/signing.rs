@@ -14,6 +14,7 @@ use pravis::catalogue::CatalogueIndex;
 use pravis::error::Code;
 use pravis::identity::{Credential, KeyRing, Principal, Role, Rotation, SigningKeys, TokenError, fresh_signing_key};
 use pravis::ports::clock::Clock;
+use pravis::ports::secrets::Secret;
 use pravis::server::{Listener, Mode, Server};
 use pravis::state::{App, AppState};
 use pravis::types::{SessionId, TenantId, TierId, UserId};
@@ -29,20 +30,20 @@ use crate::support::loopback::Fault;
 use crate::support::process::eventually;
 use crate::support::vault::Vault;
 
-const KEY: &str = "jwt-signing-key";
+pub(super) const KEY: &str = "jwt-signing-key";
 const ISSUER: &str = "https://boutique.example";
 const AUDIENCE: &str = "pravis-boutique-api";
 const NEVER: Duration = Duration::from_secs(3600);
 
 /// A vault with a signing key, its users, and a clock.
-struct Place {
-    entra: Entra,
-    vault: Vault,
-    clock: Arc<ManualClock>,
+pub(super) struct Place {
+    pub entra: Entra,
+    pub vault: Vault,
+    pub clock: Arc<ManualClock>,
 }
 
 impl Place {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let entra = Entra::start().await;
         let vault = Vault::start(&entra).await;
         let place = Self { entra, vault, clock: Arc::new(ManualClock::new()) };
@@ -52,9 +53,14 @@ impl Place {
 
     /// Stores a new key now, and gives it.
     fn rotate(&self) -> SigningKeys {
+        SigningKeys::from_secret(&Secret::new(self.rotate_secret()), ISSUER, AUDIENCE).unwrap()
+    }
+
+    /// Stores a new key now, and gives the secret.
+    pub fn rotate_secret(&self) -> String {
         let secret = fresh_signing_key().unwrap();
         self.vault.set_at(KEY, secret.expose(), self.clock.now());
-        SigningKeys::from_secret(&secret, ISSUER, AUDIENCE).unwrap()
+        secret.expose().to_owned()
     }
 
     fn ring(&self) -> (KeyRing, Arc<KeyVaultSecrets>) {
@@ -62,7 +68,7 @@ impl Place {
         (self.follow(secrets.clone()), secrets)
     }
 
-    fn follow(&self, secrets: Arc<KeyVaultSecrets>) -> KeyRing {
+    pub fn follow(&self, secrets: Arc<KeyVaultSecrets>) -> KeyRing {
         let rotation = Rotation {
             secret: KEY.into(),
             issuer: ISSUER.into(),
@@ -72,7 +78,7 @@ impl Place {
         KeyRing::follow(secrets, rotation, self.clock.clone())
     }
 
-    async fn ready_ring(&self) -> (KeyRing, Arc<KeyVaultSecrets>) {
+    pub async fn ready_ring(&self) -> (KeyRing, Arc<KeyVaultSecrets>) {
         let (ring, secrets) = self.ring();
         eventually("the first keys", async || ring.ready().then_some(())).await;
         (ring, secrets)
@@ -89,11 +95,12 @@ fn principal() -> Principal {
         tenant: TenantId::pravis(),
         role: Role::Customer,
         tier: TierId::FREE,
+        version: 0,
         credential: Credential::Session(SessionId::generate()),
     }
 }
 
-fn kids(ring: &KeyRing, clock: &ManualClock) -> Vec<String> {
+pub(super) fn kids(ring: &KeyRing, clock: &ManualClock) -> Vec<String> {
     let keys = ring.jwks(clock.now()).unwrap()["keys"].as_array().unwrap().clone();
     keys.iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
 }
@@ -107,14 +114,14 @@ fn hostile(token: &str) -> String {
 }
 
 /// One of several processes over the stores of `base`, with keys of its own.
-struct Instance {
-    client: Client,
-    state: AppState,
+pub(super) struct Instance {
+    pub client: Client,
+    pub state: AppState,
     _serving: JoinSet<()>,
 }
 
 impl Instance {
-    async fn start(base: &TestApp, keys: KeyRing) -> Self {
+    pub async fn start(base: &TestApp, keys: KeyRing) -> Self {
         let given = &base.state;
         let state = AppState::new(App {
             settings: given.settings.clone(),
@@ -127,6 +134,7 @@ impl Instance {
             limits: given.limits.clone(),
             sessions: given.sessions.clone(),
             audit: given.audit.clone(),
+            api_keys: given.api_keys.clone(),
             background: JoinSet::new(),
             invalidations: given.invalidations.clone(),
             reporting: given.reporting.clone(),
@@ -290,7 +298,8 @@ async fn a_secret_that_is_no_key_leaves_the_last_good_keys() {
     let place = Place::new().await;
     let (ring, secrets) = place.ready_ring().await;
     let (good, token) = (ring.current().unwrap(), place.sign(&ring.current().unwrap()));
-    for bad in ["", "nonsense", "bm9uc2Vuc2U="] {
+    let two_current = format!(r#"{{"keys":[{0},{0}]}}"#, r#"{"state":"current","key":"bm9uc2Vuc2U="}"#);
+    for bad in ["", "nonsense", "bm9uc2Vuc2U=", "{", r#"{"keys":[]}"#, &two_current] {
         place.vault.set(KEY, bad);
         secrets.refresh().await.unwrap();
         // Answered after the secret was read once more.

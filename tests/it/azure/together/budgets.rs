@@ -203,7 +203,7 @@ async fn staff(services: &Services, story: &Story) -> String {
     }
     let keys = SigningKeys::from_secret(&services.signing_key, ISSUER, "pravis-boutique-api").unwrap();
     let credential = Credential::Session(session.id);
-    let principal = Principal { user, tenant, role: Role::Staff, tier: TierId::FREE, credential };
+    let principal = Principal { user, tenant, role: Role::Staff, tier: TierId::FREE, version: 0, credential };
     keys.sign(&principal, chrono::Utc::now()).unwrap().token
 }
 
