@@ -27,7 +27,7 @@ impl Lexicon {
     pub(super) fn numeral(&self, tokens: &[Token], index: usize) -> Option<Numeral> {
         let Entry { numeral, ambiguous } = self.entry_of(tokens.get(index)?)?;
         if !ambiguous {
-            return Some(numeral);
+            return Some(numeral).filter(|_| !self.is_auxiliary(tokens, index));
         }
         if matches!(numeral, Numeral::Scale(_)) {
             return index.checked_sub(1).and_then(|before| tokens[before].known.numeral).map(|_| numeral);
@@ -43,6 +43,17 @@ impl Lexicon {
         };
         let made = matches!(next.word.as_str(), "kar" | "karo" | "kardo" | "karna" | "kijiye" | "karein" | "hi");
         (counts || made || self.is_one_piece(next)).then_some(numeral)
+    }
+
+    /// At the end of a sentence `दो` is `do it`, as in `भिजवा दो`, unless a quantity is being named.
+    fn is_auxiliary(&self, tokens: &[Token], index: usize) -> bool {
+        let Some(before) = index.checked_sub(1).map(|before| &tokens[before]) else { return false };
+        let node = before.known.first().and_then(|id| self.edges.get(&(0, id)));
+        let names_quantity = |node: &u32| self.meanings[*node as usize].contains(&Meaning::Cue(Cue::Quantity));
+        tokens[index].word == "दो"
+            && index + 1 == tokens.len()
+            && before.known.numeral.is_none()
+            && !node.is_some_and(names_quantity)
     }
 
     fn entry_of(&self, token: &Token) -> Option<Entry> {
