@@ -45,7 +45,7 @@ pub(super) fn answer_example() -> Value {
         "slots": { "category": "sarees", "fabric": ["silk"], "weave": [], "colors": [], "notColors": [], "minPricePaise": null, "maxPricePaise": 500_000, "sizes": [], "occasion": null, "quantity": null, "sort": null },
         "products": [], "total": 4, "facets": { "category": { "sarees": 4 }, "fabric": { "pure silk": 4 }, "weave": {}, "color": {}, "state": {} }, "suggestions": [], "notUnderstood": [],
         "slotConfidence": { "category": 1.0, "fabric": 1.0, "maxPricePaise": 1.0 }, "question": null,
-        "then": [{ "intent": "addToCart", "confidence": 0.96, "action": { "type": "addToCart", "productId": "prd_01KAXQ8W0V7D3T4Z5J6N8P9R2S", "quantity": 1 },
+        "then": [{ "intent": "checkout", "confidence": 0.96, "action": { "type": "checkout", "path": "/checkout" },
             "slots": { "category": null, "fabric": [], "weave": [], "colors": [], "notColors": [], "minPricePaise": null, "maxPricePaise": null, "sizes": [], "occasion": null, "quantity": null, "sort": null } }],
         "interactionId": "int_01KAXQ8W0V7D3T4Z5J6N8P9R2S"
     })
