@@ -10,7 +10,7 @@ use pravis::services::shop::{
 };
 use pravis::understanding::{Context, understand};
 
-const SENTENCES: [&str; 8] = [
+const SENTENCES: [&str; 13] = [
     "silk sarees under five thousand rupees",
     "show me a red banarasi saree for a wedding between ten and twenty thousand",
     "cotton kurtas in blue but not navy size medium",
@@ -19,6 +19,11 @@ const SENTENCES: [&str; 8] = [
     "how long does delivery take",
     "what is in my cart",
     "what is the weather in delhi today",
+    "दो हज़ार तक की लाल बनारसी साड़ी दिखाओ",
+    "రెండువేల లోపు ఎర్ర చీరలున్నాయా",
+    "do hazaar tak ki laal banarsi saree dikhaao",
+    "show me blue sarees and add the first one to my cart and then check out",
+    "no sorry i meant the green one under six thousand",
 ];
 
 fn understanding(criterion: &mut Criterion) {

@@ -4,9 +4,11 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::reference::ProductReference;
 use super::sentence::Sentence;
 use super::slots::Slots;
 use super::terms::Cue;
+use super::{Intent, is_accounted};
 use crate::types::ProductId;
 
 /// The most products of a context that positions can point at.
@@ -28,6 +30,8 @@ pub struct Context {
     pub current_product: Option<ProductId>,
     /// The slots of the last search.
     pub slots: Option<Slots>,
+    /// What was understood last: `no, the second one` does the same to another product.
+    pub intent: Option<Intent>,
 }
 
 impl Context {
@@ -48,15 +52,39 @@ impl Context {
     }
 }
 
+/// The intent that a sentence goes on with: it only points at another product, and corrects the
+/// last request (`no, the second one`) or extends it (`the third one too`).
+pub(crate) fn continued(
+    sentence: &Sentence<'_>,
+    corrects: bool,
+    reference: Option<&ProductReference>,
+    last: Option<Intent>,
+) -> Option<Intent> {
+    let about_product = [Intent::AddToCart, Intent::RemoveFromCart, Intent::ReadProduct];
+    let last = last.filter(|last| about_product.contains(last))?;
+    let goes_on = corrects || sentence.has(Cue::Also);
+    let pointing = [Cue::One, Cue::This, Cue::Last, Cue::Item, Cue::Correct, Cue::ColorNoun, Cue::Not, Cue::NotAfter];
+    let only_points = sentence.items.iter().all(|item| {
+        item.is_filler()
+            || item.describes_products()
+            || pointing.iter().any(|&cue| item.is(cue))
+            || (item.used && is_accounted(item))
+    });
+    let named = sentence.has(Cue::One) && sentence.items.iter().any(|item| item.describes_products());
+    (goes_on && only_points && (reference.is_some() || named)).then_some(last)
+}
+
 /// The slots of a refining sentence laid over those of the search before. `None` if the sentence
 /// begins a search of its own: it names a category without words that tie it to the last one.
-pub(crate) fn refine(sentence: &Sentence<'_>, new: &Slots, last: &Slots) -> Option<Slots> {
-    let ties = sentence.has(Cue::Refine) || sentence.has(Cue::One);
+pub(crate) fn refine(sentence: &Sentence<'_>, corrects: bool, new: &Slots, last: &Slots) -> Option<Slots> {
+    // `no, kurtas` takes back the garment alone.
+    let replaced = corrects && new.filled() == ["category"];
+    let ties = replaced || sentence.has(Cue::Refine) || sentence.has(Cue::One);
     let same_category = new.category.is_some() && new.category == last.category && sentence.has(Cue::More);
     if new.category.is_some() && !ties && !same_category {
         return None;
     }
-    let adds = sentence.has_word("also");
+    let adds = sentence.has(Cue::Also);
     let mut merged = last.clone();
     if new.category.is_some() {
         merged.category.clone_from(&new.category);
@@ -183,7 +211,7 @@ mod tests {
             ..Slots::default()
         };
         let products = (0..500).map(|_| ProductId::generate()).collect();
-        let context = Context { products, slots: Some(slots), current_product: None }.bounded();
+        let context = Context { products, slots: Some(slots), ..Context::default() }.bounded();
         assert_eq!(context.products.len(), 100);
         let slots = context.slots.expect("the slots stay");
         assert_eq!((slots.category, slots.colors.len(), slots.fabric.len()), (None, 16, 0));

@@ -1,5 +1,7 @@
-//! Accuracy over the golden sentences: what people say to a recogniser, with the intent and the
-//! slots that a person would note down. Slots are scored by F1 over single values.
+//! Accuracy over the golden sentences (`tests/fixtures/understanding/`, one JSON object a line): what
+//! people say or type, with the intent and the slots that a person would note down. Slots are
+//! scored by F1 over single values. `cargo test --lib understanding::golden -- --nocapture` prints
+//! the table.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +11,15 @@ use serde_json::Value;
 
 use super::normalise::tokens;
 use super::*;
+
+/// Sentences by language; `-Latn` is that language in Latin letters, mixed with English.
+const GOLDEN: [(&str, &str); 5] = [
+    ("en", include_str!("../../tests/fixtures/understanding/en.jsonl")),
+    ("hi", include_str!("../../tests/fixtures/understanding/hi.jsonl")),
+    ("te", include_str!("../../tests/fixtures/understanding/te.jsonl")),
+    ("hi-Latn", include_str!("../../tests/fixtures/understanding/hi-Latn.jsonl")),
+    ("te-Latn", include_str!("../../tests/fixtures/understanding/te-Latn.jsonl")),
+];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,44 +45,90 @@ fn values(slots: &Slots) -> BTreeSet<String> {
 struct Score {
     sentences: usize,
     right: usize,
+    hits: usize,
+    misses: usize,
+    extras: usize,
+}
+
+impl Score {
+    fn count(&mut self, golden: &Golden, understood: &Understood) {
+        self.sentences += 1;
+        self.right += usize::from(understood.intent == golden.intent);
+        if golden.intent != Intent::Unknown {
+            let (expected, found) = (values(&golden.slots), values(&understood.slots));
+            self.hits += expected.intersection(&found).count();
+            self.misses += expected.difference(&found).count();
+            self.extras += found.difference(&expected).count();
+        }
+    }
+
+    fn accuracy(&self) -> f64 {
+        self.right as f64 / self.sentences as f64
+    }
+
+    fn f1(&self) -> f64 {
+        2.0 * self.hits as f64 / (2 * self.hits + self.misses + self.extras).max(1) as f64
+    }
+}
+
+fn report(golden: &Golden, understood: &Understood) {
+    let say = &golden.say;
+    if understood.intent != golden.intent {
+        println!("INTENT {say}: {:?} ({:.2}), not {:?}", understood.intent, understood.confidence, golden.intent);
+    }
+    let (expected, found) = (values(&golden.slots), values(&understood.slots));
+    if golden.intent != Intent::Unknown && expected != found {
+        println!("SLOTS  {say}: {found:?}, not {expected:?}");
+    }
 }
 
 #[test]
 fn golden_sentences_are_understood() {
-    let golden: Vec<Golden> = serde_json::from_str(include_str!("golden_en.json")).expect("the golden set parses");
-    assert!(golden.len() >= 250);
-    let mut by_intent: BTreeMap<String, Score> = BTreeMap::new();
-    let (mut hits, mut misses, mut extras) = (0_usize, 0, 0);
-    for Golden { say, intent, slots } in &golden {
-        let understood = understand(say, &Context::default());
-        let score = by_intent.entry(format!("{intent:?}")).or_default();
-        score.sentences += 1;
-        if understood.intent == *intent {
-            score.right += 1;
-        } else {
-            println!("INTENT {say:?}: {:?} ({:.2}), not {intent:?}", understood.intent, understood.confidence);
+    let mut cells: BTreeMap<(String, &str), Score> = BTreeMap::new();
+    let mut languages: BTreeMap<&str, Score> = BTreeMap::new();
+    let mut all = Score::default();
+    for (language, lines) in GOLDEN {
+        let mut said = BTreeSet::new();
+        for line in lines.lines() {
+            let golden: Golden = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            assert!(said.insert(golden.say.clone()), "{} stands twice", golden.say);
+            let understood = understand(&golden.say, &Context::default());
+            report(&golden, &understood);
+            if golden.intent == Intent::Unknown && understood.intent == Intent::Unknown {
+                assert!(understood.confidence < CONFIDENT, "{}", golden.say);
+            }
+            cells.entry((format!("{:?}", golden.intent), language)).or_default().count(&golden, &understood);
+            languages.entry(language).or_default().count(&golden, &understood);
+            all.count(&golden, &understood);
         }
-        if *intent == Intent::Unknown {
-            assert!(understood.intent != Intent::Unknown || understood.confidence < CONFIDENT, "{say:?}");
-            continue;
-        }
-        let (expected, found) = (values(slots), values(&understood.slots));
-        if expected != found {
-            println!("SLOTS  {say:?}: {found:?}, not {expected:?}");
-        }
-        hits += expected.intersection(&found).count();
-        misses += expected.difference(&found).count();
-        extras += found.difference(&expected).count();
     }
-    let right: usize = by_intent.values().map(|score| score.right).sum();
-    let accuracy = right as f64 / golden.len() as f64;
-    let f1 = 2.0 * hits as f64 / (2 * hits + misses + extras) as f64;
-    for (intent, score) in &by_intent {
-        println!("{intent:>16}: {}/{}", score.right, score.sentences);
+    print_table(&cells);
+    assert!(all.sentences >= 2_000, "{} sentences", all.sentences);
+    for (language, score) in languages.into_iter().chain([("all", all)]) {
+        let (accuracy, f1) = (score.accuracy(), score.f1());
+        println!(
+            "{language:>8}: intent {:.1} %, slot F1 {:.1} %, {} sentences",
+            accuracy * 100.0,
+            f1 * 100.0,
+            score.sentences
+        );
+        assert!(accuracy >= 0.97, "{language}: intent accuracy {accuracy:.3}");
+        assert!(f1 >= 0.94, "{language}: slot F1 {f1:.3}");
     }
-    println!("intent accuracy {:.1} %, slot F1 {:.1} %, {} sentences", accuracy * 100.0, f1 * 100.0, golden.len());
-    assert!(accuracy >= 0.97, "intent accuracy {accuracy:.3}");
-    assert!(f1 >= 0.94, "slot F1 {f1:.3}");
+}
+
+/// Right sentences of all, by intent and language.
+fn print_table(cells: &BTreeMap<(String, &str), Score>) {
+    let intents: BTreeSet<_> = cells.keys().map(|(intent, _)| intent).collect();
+    println!("{:>16}{}", "", GOLDEN.map(|(language, _)| format!("{language:>12}")).concat());
+    for intent in intents {
+        let cell = |language| {
+            cells
+                .get(&(intent.clone(), language))
+                .map_or(String::new(), |score| format!("{}/{}", score.right, score.sentences))
+        };
+        println!("{intent:>16}{}", GOLDEN.map(|(language, _)| format!("{:>12}", cell(language))).concat());
+    }
 }
 
 fn check(text: &str) {
@@ -91,10 +148,77 @@ fn check(text: &str) {
 }
 
 /// Words that meet each other's grammar in every order.
-const WORDS: [&str; 40] = [
-    "under", "five", "thousand", "and", "a", "half", "between", "to", "not", "red", "silk", "saree", "sarees", "the",
-    "second", "one", "2", "1.5", "lakh", "₹", "k", "add", "remove", "cart", "size", "m", "x", "l", "double", "triple",
-    "nine", "no", "but", "first", "last", "this", "don't", "for", "border", "top",
+const WORDS: [&str; 70] = [
+    "under",
+    "five",
+    "thousand",
+    "and",
+    "a",
+    "half",
+    "between",
+    "to",
+    "not",
+    "red",
+    "silk",
+    "saree",
+    "sarees",
+    "the",
+    "second",
+    "one",
+    "2",
+    "1.5",
+    "lakh",
+    "₹",
+    "k",
+    "add",
+    "remove",
+    "cart",
+    "size",
+    "m",
+    "x",
+    "l",
+    "double",
+    "triple",
+    "nine",
+    "no",
+    "but",
+    "first",
+    "last",
+    "this",
+    "don't",
+    "for",
+    "border",
+    "top",
+    "do",
+    "साढ़े",
+    "sau",
+    "हज़ार",
+    "तक",
+    "नहीं",
+    "लाल",
+    "साड़ी",
+    "डालो",
+    "वाली",
+    "ki",
+    "jagah",
+    "kar",
+    "se",
+    "kam",
+    "రెండు",
+    "వేల",
+    "లోపు",
+    "కాకుండా",
+    "ఎర్ర",
+    "చీరలు",
+    "వేయి",
+    "రెండున్నర",
+    "ఐదొందల",
+    "చీరలున్నాయా",
+    "sorry",
+    "veyyi",
+    "lopu",
+    "vaddu",
+    "and",
 ];
 
 proptest! {

@@ -6,7 +6,9 @@
 //! counts, since unknown words beside it change little. Below [`CONFIDENT`] the intent is `unknown`, so that
 //! a sentence that merely mentions a colour does not become a search.
 
+mod product;
 mod rules;
+mod search;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

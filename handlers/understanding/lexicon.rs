@@ -1,29 +1,58 @@
-//! The lexicon: which phrases stand for what. It is data (`lexicon.json`), one entry per concept
-//! with its spellings by language, so that a shopkeeper can review it and a new language is a
+//! The lexicon: which phrases stand for what. It is data (`lexicon/<kind>.json`), one entry per
+//! concept with its spellings by language (BCP 47: `en`, `hi`, `te`, and `hi-Latn`, `te-Latn` for
+//! Hindi and Telugu in Latin letters), so that a shopkeeper can review it and a new language is a
 //! new key. `spellings` are what people say; `misspellings` are how recognisers, typists and
 //! transliteration write it. A phrase may have meanings of several kinds; which one counts is
 //! decided by what stands around it.
+//!
+//! A word is looked up as it is written, then by how it sounds ([`likeness`]): that finds most Latin
+//! spellings of Hindi and Telugu words, and names of the trade in any script.
 
-use std::collections::HashMap;
-use std::sync::LazyLock;
+mod guess;
+mod likeness;
+mod numerals;
+#[cfg(test)]
+mod tests;
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::{LazyLock, OnceLock};
+
+use rustc_hash::FxHashMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::normalise::{Token, tokens};
+use self::likeness::Likeness;
+use super::morphology;
+use super::normalise::{Token, each_word, tokens};
+use super::numbers::Numeral;
 use super::terms::Meaning;
 
-/// The lexicon's source text, as reviewed.
-const SOURCE: &str = include_str!("lexicon.json");
+/// The lexicon's source texts by kind, as reviewed.
+const SOURCES: [(&str, &str); 16] = [
+    ("aspect", include_str!("lexicon/aspect.json")),
+    ("bound", include_str!("lexicon/bound.json")),
+    ("category", include_str!("lexicon/category.json")),
+    ("color", include_str!("lexicon/color.json")),
+    ("cue", include_str!("lexicon/cue.json")),
+    ("fabric", include_str!("lexicon/fabric.json")),
+    ("feature", include_str!("lexicon/feature.json")),
+    ("filler", include_str!("lexicon/filler.json")),
+    ("number", include_str!("lexicon/number.json")),
+    ("occasion", include_str!("lexicon/occasion.json")),
+    ("ordinal", include_str!("lexicon/ordinal.json")),
+    ("page", include_str!("lexicon/page.json")),
+    ("policy", include_str!("lexicon/policy.json")),
+    ("size", include_str!("lexicon/size.json")),
+    ("sort", include_str!("lexicon/sort.json")),
+    ("weave", include_str!("lexicon/weave.json")),
+];
 
 /// The one lexicon of the process, parsed at first use.
 pub(crate) static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
-    // The text is part of the program, and a test parses it.
-    Lexicon::parse(SOURCE).expect("the embedded lexicon is valid")
+    // The texts are part of the program, and a test parses them.
+    Lexicon::parse(&SOURCES).expect("the embedded lexicon is valid")
 });
-
-/// The lexicon file: kind → entries.
-type Source<'a> = HashMap<&'a str, Vec<Entry<'a>>>;
 
 /// One concept of the lexicon.
 #[derive(Clone, Debug, Deserialize)]
@@ -33,10 +62,10 @@ pub(crate) struct Entry<'a> {
     pub value: &'a str,
     /// What people say, by language, the most usual first.
     #[serde(borrow)]
-    pub spellings: HashMap<&'a str, Vec<&'a str>>,
+    pub spellings: BTreeMap<&'a str, Vec<&'a str>>,
     /// Other ways in which that gets written, by language.
     #[serde(borrow, default)]
-    pub misspellings: HashMap<&'a str, Vec<&'a str>>,
+    pub misspellings: BTreeMap<&'a str, Vec<&'a str>>,
 }
 
 /// Why the lexicon cannot be used.
@@ -51,81 +80,161 @@ pub(crate) enum LexiconError {
 }
 
 /// A word's number in the lexicon.
-type WordId = u32;
+pub(crate) type WordId = u32;
 
-/// A prefix tree over words, and an index of single words for those that are spelled wrong.
+/// What the lexicon knows of one word by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Known {
+    /// The words of the lexicon that it can be: itself, or those that sound like it.
+    ids: [Option<WordId>; 2],
+    /// Whether it was found by its sound alone.
+    pub by_sound: bool,
+    /// The number that it names or helps to name.
+    pub numeral: Option<Numeral>,
+    /// The position that it names, from 1.
+    pub ordinal: Option<u8>,
+}
+
+impl Known {
+    /// The word that it most likely is.
+    fn first(&self) -> Option<WordId> {
+        self.ids[0]
+    }
+
+    /// Whether the word stands in the lexicon, or sounds like one that does.
+    pub(crate) fn is_anything(&self) -> bool {
+        self.ids[0].is_some()
+    }
+}
+
+/// A prefix tree over words; numerals and ordinals by word.
+#[derive(Default)]
 pub(crate) struct Lexicon {
-    words: HashMap<String, WordId>,
-    edges: HashMap<(u32, WordId), u32>,
+    words: FxHashMap<Cow<'static, str>, WordId>,
+    /// Words of Hindi and Telugu, in any script.
+    indian: Vec<WordId>,
+    edges: FxHashMap<(u32, WordId), u32>,
     meanings: Vec<Vec<Meaning>>,
-    /// Words that name products, by first letter, to compare unknown words with.
-    product_words: HashMap<char, Vec<ProductWord>>,
+    numerals: FxHashMap<WordId, numerals::Entry>,
+    ordinals: FxHashMap<WordId, u8>,
+    /// Made when the first word is met that stands in no entry.
+    likeness: OnceLock<Likeness>,
     entries: Vec<(&'static str, Entry<'static>)>,
 }
 
-struct ProductWord {
-    word: String,
-    skeleton: String,
-    node: u32,
-}
-
 impl Lexicon {
-    pub(crate) fn parse(source: &'static str) -> Result<Self, LexiconError> {
-        let file: Source<'static> = serde_json::from_str(source)?;
-        let mut kinds: Vec<_> = file.into_iter().collect();
-        kinds.sort_by_key(|(kind, _)| *kind);
-        let mut lexicon = Self {
-            words: HashMap::new(),
-            edges: HashMap::new(),
-            meanings: vec![Vec::new()],
-            product_words: HashMap::new(),
-            entries: Vec::new(),
-        };
-        for (kind, entries) in kinds {
+    pub(crate) fn parse(sources: &[(&'static str, &'static str)]) -> Result<Self, LexiconError> {
+        let mut lexicon = Self { meanings: vec![Vec::new()], ..Self::default() };
+        lexicon.words.reserve(EXPECTED_WORDS);
+        lexicon.edges.reserve(EXPECTED_PHRASES);
+        lexicon.meanings.reserve(EXPECTED_PHRASES);
+        for &(kind, source) in sources {
+            let entries: Vec<Entry<'static>> = serde_json::from_str(source)?;
             for entry in entries {
-                let meaning = meaning(kind, entry.value)?;
-                for phrase in entry.spellings.values().chain(entry.misspellings.values()).flatten() {
-                    lexicon.insert(phrase, meaning);
-                }
+                lexicon.insert_entry(kind, &entry)?;
                 lexicon.entries.push((kind, entry));
             }
         }
-        lexicon.index_product_words();
         Ok(lexicon)
     }
 
-    fn insert(&mut self, phrase: &str, meaning: Meaning) {
+    fn insert_entry(&mut self, kind: &str, entry: &Entry<'static>) -> Result<(), LexiconError> {
+        let phrases = entry.spellings.iter().chain(&entry.misspellings);
+        let phrases = phrases.flat_map(|(language, phrases)| phrases.iter().map(|phrase| (*language, *phrase)));
+        match kind {
+            "number" => {
+                let numeral = numerals::Entry::parse(entry.value).ok_or_else(|| no_value(kind, entry.value))?;
+                for (language, phrase) in phrases {
+                    let word = self.single_word(kind, phrase, language)?;
+                    self.numerals.insert(word, numeral);
+                }
+            }
+            "ordinal" => {
+                let position = entry.value.parse().map_err(|_| no_value(kind, entry.value))?;
+                for (language, phrase) in phrases {
+                    let word = self.single_word(kind, phrase, language)?;
+                    self.ordinals.insert(word, position);
+                }
+            }
+            _ => {
+                let meaning = meaning(kind, entry.value)?;
+                phrases.for_each(|(language, phrase)| self.insert(phrase, language, meaning));
+            }
+        }
+        Ok(())
+    }
+
+    fn single_word(&mut self, kind: &str, phrase: &'static str, language: &str) -> Result<WordId, LexiconError> {
+        let mut words = Vec::new();
+        each_word(phrase, |word| words.push(word));
+        match <[_; 1]>::try_from(words) {
+            Ok([word]) => Ok(self.intern(word, language)),
+            Err(_) => Err(no_value(kind, phrase)),
+        }
+    }
+
+    fn intern(&mut self, word: Cow<'static, str>, language: &str) -> WordId {
+        let next = self.words.len() as WordId;
+        let id = *self.words.entry(word).or_insert(next);
+        if language != "en" {
+            self.indian.push(id);
+        }
+        id
+    }
+
+    fn insert(&mut self, phrase: &'static str, language: &str, meaning: Meaning) {
         let mut node = 0;
-        for token in tokens(phrase) {
-            let next_word = self.words.len() as WordId;
-            let word = *self.words.entry(token.word).or_insert(next_word);
+        each_word(phrase, |word| {
+            let word = self.intern(word, language);
             let next_node = self.meanings.len() as u32;
             let child = *self.edges.entry((node, word)).or_insert(next_node);
             if child == next_node {
                 self.meanings.push(Vec::new());
             }
             node = child;
-        }
+        });
         let meanings = &mut self.meanings[node as usize];
         if !meanings.contains(&meaning) {
             meanings.push(meaning);
         }
     }
 
-    fn index_product_words(&mut self) {
-        for (word, id) in &self.words {
-            let Some(&node) = self.edges.get(&(0, *id)) else { continue };
-            let names_products = self.meanings[node as usize].iter().any(|meaning| {
-                matches!(meaning, Meaning::Category(_) | Meaning::Fabric(_) | Meaning::Weave(_) | Meaning::Color(_))
-            });
-            if let Some(first) = word.chars().next().filter(|_| names_products && word.len() >= MIN_CANDIDATE) {
-                let entry = ProductWord { word: word.clone(), skeleton: skeleton(word), node };
-                self.product_words.entry(sound_class(first)).or_default().push(entry);
-            }
+    fn likeness(&self) -> &Likeness {
+        self.likeness.get_or_init(|| {
+            let names_products = |id: WordId| {
+                let node = self.edges.get(&(0, id)).copied();
+                node.filter(|&node| self.meanings[node as usize].iter().any(|meaning| meaning.names_products()))
+            };
+            Likeness::new(&self.words, &self.indian, names_products)
+        })
+    }
+
+    /// Cuts a text into words, each with what is known of it.
+    pub(crate) fn read(&self, text: &str) -> Vec<Token> {
+        let mut tokens = morphology::split(tokens(text), self);
+        for token in &mut tokens {
+            let id = self.words.get(token.word.as_str()).copied();
+            token.known.by_sound = id.is_none();
+            token.known.ids = match id {
+                Some(known) => [id, self.likeness().homophone(known, &token.word)],
+                None => self.likeness().by_sound(&token.word),
+            };
+            token.known.ordinal = token.known.first().and_then(|id| self.ordinals.get(&id)).copied();
         }
-        for words in self.product_words.values_mut() {
-            words.sort_by(|a, b| a.word.cmp(&b.word));
+        for index in 0..tokens.len() {
+            tokens[index].known.numeral = self.numeral(&tokens, index);
         }
+        tokens
+    }
+
+    /// Whether a word stands in the lexicon as it is written.
+    pub(crate) fn knows(&self, word: &str) -> bool {
+        self.words.contains_key(word)
+    }
+
+    /// Whether a word sounds like one of the lexicon.
+    pub(crate) fn knows_by_sound(&self, word: &str) -> bool {
+        self.likeness().by_sound(word).iter().any(Option::is_some)
     }
 
     /// The longest phrase that begins at `tokens[start]`, with its length in tokens.
@@ -133,9 +242,8 @@ impl Lexicon {
         let mut node = 0;
         let mut found = None;
         for (index, token) in tokens[start..].iter().enumerate() {
-            let Some(&child) = self.words.get(&token.word).and_then(|&word| self.edges.get(&(node, word))) else {
-                break;
-            };
+            let mut ids = token.known.ids.iter().flatten();
+            let Some(&child) = ids.find_map(|&word| self.edges.get(&(node, word))) else { break };
             node = child;
             let meanings = &self.meanings[node as usize];
             if !meanings.is_empty() {
@@ -145,29 +253,10 @@ impl Lexicon {
         found
     }
 
-    /// What an unknown word most likely is, if it sounds or looks like the name of a category,
-    /// fabric, weave or colour: equal consonants and at most two letters apart, or one slip in a
-    /// long word. Short words are never guessed; too many English words are near them.
+    /// What an unknown word most likely is, if it looks like the name of a category, fabric, weave
+    /// or colour in Latin letters.
     pub(crate) fn near(&self, word: &str) -> Option<&[Meaning]> {
-        if !(MIN_GUESSED..=MAX_GUESSED).contains(&word.len()) {
-            return None;
-        }
-        let sound = skeleton(word);
-        let candidates = self.product_words.get(&sound_class(word.chars().next()?))?;
-        let distance = |candidate: &ProductWord| {
-            let far = candidate.word.len().abs_diff(word.len()) > 2;
-            let allowed = match (far, candidate.skeleton == sound) {
-                (true, _) => return None,
-                (false, true) if sound.len() >= 3 && word.len() >= 8 => 2,
-                (false, true) if sound.len() >= 3 => 1,
-                (false, _) if word.len() >= 7 => 1,
-                _ => return None,
-            };
-            Some(strsim::osa_distance(&candidate.word, word)).filter(|&distance| distance <= allowed)
-        };
-        let best =
-            candidates.iter().filter_map(|candidate| Some((distance(candidate)?, candidate))).min_by_key(|c| c.0)?;
-        Some(&self.meanings[best.1.node as usize])
+        self.likeness().nearest(word).map(|node| self.meanings[node as usize].as_slice())
     }
 
     /// Every concept with its kind, in a fixed order.
@@ -181,12 +270,13 @@ impl Lexicon {
     }
 }
 
-/// Shorter words of the lexicon are not candidates for a guess.
-const MIN_CANDIDATE: usize = 5;
-/// Shorter words are not guessed: `short`, `block` and `model` would become products.
-const MIN_GUESSED: usize = 6;
-/// No word of the lexicon is longer than this by more than a slip.
-const MAX_GUESSED: usize = 18;
+/// About how many words and phrases there are, so that the tables grow once.
+const EXPECTED_WORDS: usize = 8_192;
+const EXPECTED_PHRASES: usize = 16_384;
+
+fn no_value(kind: &str, value: &str) -> LexiconError {
+    LexiconError::Value { kind: kind.to_owned(), value: value.to_owned() }
+}
 
 fn meaning(kind: &str, value: &'static str) -> Result<Meaning, LexiconError> {
     Ok(match kind {
@@ -209,44 +299,14 @@ fn meaning(kind: &str, value: &'static str) -> Result<Meaning, LexiconError> {
 }
 
 fn closed<T: DeserializeOwned>(kind: &str, value: &str) -> Result<T, LexiconError> {
-    let invalid = || LexiconError::Value { kind: kind.to_owned(), value: value.to_owned() };
-    serde_json::from_value(serde_json::Value::String(value.to_owned())).map_err(|_| invalid())
-}
-
-/// Letters that Indian names are romanised with interchangeably count as one.
-fn sound_class(letter: char) -> char {
-    match letter {
-        'w' => 'v',
-        'z' => 'j',
-        'c' | 'q' => 'k',
-        'f' => 'p',
-        'i' | 'e' | 'o' | 'u' => 'a',
-        other => other,
-    }
-}
-
-/// The consonants of a romanised word, aspiration, doubling and vowels left out:
-/// `kanjeevaram` and `kanjivaram` share `knjvrm`.
-fn skeleton(word: &str) -> String {
-    let mut out = String::with_capacity(word.len());
-    for (index, letter) in word.chars().enumerate() {
-        let vowel = matches!(letter, 'a' | 'e' | 'i' | 'o' | 'u' | 'y');
-        if index > 0 && (vowel || letter == 'h') {
-            continue;
-        }
-        let sound = sound_class(letter);
-        if !out.ends_with(sound) {
-            out.push(sound);
-        }
-    }
-    out
+    serde_json::from_value(serde_json::Value::String(value.to_owned())).map_err(|_| no_value(kind, value))
 }
 
 /// The canonical value of `word` among the entries of a slot-valued `kind` (`category`, `fabric`,
 /// `weave`, `color`, `occasion`), whatever its spelling: `golden` → `gold`. The shop indexes its
 /// products by it, so that catalogue and shoppers agree. `None` if the lexicon does not know it.
 pub fn canonical(kind: &str, word: &str) -> Option<&'static str> {
-    let tokens = tokens(word);
+    let tokens = LEXICON.read(word);
     let (meanings, length) = LEXICON.longest(&tokens, 0)?;
     let values = meanings.iter().filter(|_| length == tokens.len());
     values.copied().find_map(|meaning| match (kind, meaning) {
@@ -273,111 +333,4 @@ pub fn fabric_includes(fabric: &str, wanted: &str) -> bool {
     };
     canonical_fabric == Some(wanted.as_str())
         || wanted.split_whitespace().all(|word| have.iter().any(|token| token.word == word))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_value_is_a_value_of_its_kind() {
-        let lexicon = Lexicon::parse(SOURCE).expect("the lexicon parses");
-        let categories: Vec<_> = lexicon.of_kind("category").map(|entry| entry.value).collect();
-        let canonical =
-            ["sarees", "kurtas", "dupattas", "suits", "stoles", "jackets", "shirts", "lehengas", "shawls", "blouses"];
-        assert_eq!(categories, canonical);
-        for (kind, entry) in lexicon.entries() {
-            let languages: Vec<_> = entry.spellings.keys().chain(entry.misspellings.keys()).collect();
-            assert!(languages.iter().all(|tag| ["en", "hi", "te"].contains(*tag)), "{kind} {}", entry.value);
-            assert!(entry.spellings.get("en").is_some_and(|words| !words.is_empty()), "{kind} {}", entry.value);
-            let phrases = entry.spellings.values().chain(entry.misspellings.values()).flatten();
-            assert!(phrases.into_iter().all(|phrase| !tokens(phrase).is_empty()), "{kind} {}", entry.value);
-        }
-    }
-
-    #[test]
-    fn no_phrase_is_two_slot_values_of_one_kind() {
-        for meanings in &LEXICON.meanings {
-            let kinds: Vec<_> = meanings
-                .iter()
-                .filter(|meaning| !matches!(meaning, Meaning::Cue(_) | Meaning::Bound(_)))
-                .map(std::mem::discriminant)
-                .collect();
-            for (index, kind) in kinds.iter().enumerate() {
-                assert!(!kinds[..index].contains(kind), "{meanings:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_bad_lexicon_is_refused() {
-        let kind = r#"{"colour": [{"value": "red", "spellings": {"en": ["red"]}}]}"#;
-        assert!(matches!(Lexicon::parse(kind), Err(LexiconError::Kind(_))));
-        let value = r#"{"size": [{"value": "XM", "spellings": {"en": ["xm"]}}]}"#;
-        assert!(matches!(Lexicon::parse(value), Err(LexiconError::Value { .. })));
-        assert!(matches!(Lexicon::parse("[]"), Err(LexiconError::Json(_))));
-    }
-
-    #[test]
-    fn the_longest_phrase_wins() {
-        let said = tokens("navy blue saree");
-        assert_eq!(LEXICON.longest(&said, 0), Some((&[Meaning::Color("navy")][..], 2)));
-    }
-
-    #[test]
-    fn unknown_spellings_are_guessed_by_sound_but_english_is_left_alone() {
-        for (word, weave) in [
-            ("kanjeevarum", "kanjivaram"),
-            ("pochampallee", "pochampally"),
-            ("banarassi", "banarasi"),
-            ("chandeeri", "chanderi"),
-            ("paithanni", "paithani"),
-        ] {
-            let known = LEXICON.longest(&tokens(word), 0).map(|(meanings, _)| meanings);
-            let meanings = known.or_else(|| LEXICON.near(word)).unwrap_or_default();
-            assert!(meanings.contains(&Meaning::Weave(weave)), "{word}: {meanings:?}");
-        }
-        for word in [
-            "weather",
-            "music",
-            "restaurant",
-            "news",
-            "minister",
-            "banana",
-            "pizza",
-            "cricket",
-            "movie",
-            "story",
-            "flight",
-            "hotel",
-            "phone",
-            "laptop",
-            "sugar",
-            "doctor",
-            "capital",
-            "minute",
-            "recipe",
-            "chicken",
-            "station",
-            "short",
-            "model",
-            "shoes",
-        ] {
-            assert_eq!(LEXICON.near(word), None, "{word}");
-        }
-    }
-
-    #[test]
-    fn catalogue_words_become_canonical() {
-        assert_eq!(canonical("color", "Golden"), Some("gold"));
-        assert_eq!(canonical("category", "lehenga"), Some("lehengas"));
-        assert_eq!(canonical("color", "silk"), None);
-        assert!(fabric_includes("chanderi silk", "silk"));
-        assert!(fabric_includes("tussar silk", "tussar"));
-        assert!(fabric_includes("khadi cotton", "khadi"));
-        assert!(!fabric_includes("cotton", "cotton silk"));
-        assert!(fabric_includes("raw silk", "raw silk"));
-        assert!(!fabric_includes("chanderi silk", "raw silk"));
-        assert!(fabric_includes("tussar silk", "Tasar"));
-    }
 }

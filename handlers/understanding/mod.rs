@@ -2,27 +2,36 @@
 //! context to an intent with slots ([`understand`]), and from that and what the shop found to a
 //! spoken reply ([`compose`]).
 //!
-//! A sentence runs through: `normalise` (words), `sentence` (phrases of the `lexicon`,
-//! `numbers`), `price` and `slots` (values), `reference` (which product), `intent` (one rule per
-//! intent, the strongest wins), `context` (refinements). What the words mean is data
-//! in `lexicon.json`; the code knows only how they combine. Nothing here does I/O, keeps state,
-//! or depends on the time, so equal input gives equal output.
+//! English, Hindi and Telugu are understood, in their scripts, in Latin letters, and mixed. A
+//! sentence runs through: `normalise` (words), `morphology` (endings), `sentence` (phrases of the
+//! `lexicon`, `numbers`), `correction` (what is taken back), `price` and `slots` (values),
+//! `reference` (which product), `intent` (one rule per intent, the strongest wins), `context`
+//! (refinements), `certainty` (of each slot); `requests` cuts what asks for several things. What the
+//! words mean is data (`lexicon/*.json`); the code knows only how they combine. Nothing here does
+//! I/O, keeps state, or depends on the time, so equal input gives equal output.
 
+mod certainty;
 mod context;
+mod correction;
 mod intent;
 mod lexicon;
+mod morphology;
 mod normalise;
 mod numbers;
 mod price;
 mod reference;
 pub mod reply;
+mod requests;
 mod sentence;
 mod sentences;
 mod slots;
+mod sound;
 mod terms;
 
 #[cfg(test)]
 mod golden;
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -32,11 +41,12 @@ pub use intent::{CONFIDENT, Intent};
 pub use lexicon::{canonical, fabric_includes};
 pub use reference::ProductReference;
 pub use reply::{Action, Found, Reply, compose};
+pub use requests::MOST as MOST_REQUESTS;
 pub use sentences::{training_sentences, vocabulary};
 pub use slots::Slots;
 pub use terms::{Aspect, Page, PolicyTopic, Size, Sort};
 
-use intent::{Evidence, is_accounted};
+use intent::{Decision, Evidence, is_accounted};
 use sentence::{Sense, Sentence};
 use terms::{Bound, Cue};
 
@@ -78,15 +88,49 @@ pub struct Understood {
     pub query: String,
     /// Content words that found no place, as they were said.
     pub not_understood: Vec<String>,
+    /// How sure each filled slot is, by its name on the wire, 0 to 1.
+    pub slot_confidence: BTreeMap<String, f64>,
+    /// What the sentence asks for behind the first request, in order, at most two.
+    #[schema(no_recursion)]
+    pub then: Vec<Request>,
 }
 
-/// Understands one sentence. Text beyond 200 words is ignored; any Unicode text is safe.
+/// A request that follows another one in the same sentence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Request {
+    /// The part of the sentence that asks for it, as it was said.
+    pub text: String,
+    pub understood: Understood,
+}
+
+/// The confidence of a request that goes on from the last one.
+const CONTINUED: f64 = 0.9;
+
+/// Understands what is said: its first request, and those that follow in [`Understood::then`]. Text
+/// beyond 200 words is ignored; any Unicode text is safe.
 pub fn understand(text: &str, context: &Context) -> Understood {
-    let mut sentence = Sentence::read(text);
+    let sentence = Sentence::read(text);
+    let mut requests = requests::of(&sentence, context, request).into_iter();
+    let Some((_, mut first)) = requests.next() else { return interpret(sentence, text, context) };
+    first.language = language(text);
+    first.then = requests.map(|(text, understood)| Request { text: text.to_owned(), understood }).collect();
+    first
+}
+
+/// Understands a text that asks for one thing.
+fn request(text: &str, context: &Context) -> Understood {
+    interpret(Sentence::read(text), text, context)
+}
+
+fn interpret(mut sentence: Sentence<'_>, text: &str, context: &Context) -> Understood {
+    let corrects = correction::apply(&mut sentence);
     let slots = slots::extract(&mut sentence);
     let pointed = reference::extract(&mut sentence);
     let evidence = Evidence::gather(&sentence, &slots, pointed.as_ref(), context.slots.is_some());
-    let decision = evidence.decide();
+    let mut decision = evidence.decide();
+    if let Some(intent) = context::continued(&sentence, corrects, pointed.as_ref(), context.intent) {
+        decision = Decision { intent, confidence: decision.confidence.max(CONTINUED) };
+    }
     let intent = decision.intent;
     let (policy, aspect) = (evidence.topic(), evidence.aspect);
     let page = evidence.page();
@@ -94,7 +138,7 @@ pub fn understand(text: &str, context: &Context) -> Understood {
     let not_understood = not_understood(&sentence);
     let quantity_change = quantity_change(&sentence, &slots);
     let refined = context.slots.as_ref().filter(|_| intent == Intent::Search);
-    let refined = refined.and_then(|last| context::refine(&sentence, &slots, last));
+    let refined = refined.and_then(|last| context::refine(&sentence, corrects, &slots, last));
     if let Some(refined) = &refined {
         query = refined_query(refined, &reply::uncovered(&slots, &query));
     }
@@ -113,6 +157,8 @@ pub fn understand(text: &str, context: &Context) -> Understood {
         policy: policy.filter(|_| intent == Intent::AnswerPolicy),
         aspect: aspect.filter(|_| intent == Intent::ReadProduct),
         quantity_change: quantity_change.filter(|_| intent == Intent::ChangeQuantity),
+        then: Vec::new(),
+        slot_confidence: certainty::by_slot(&sentence, &slots),
         slots,
         query,
         not_understood,

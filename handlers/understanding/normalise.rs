@@ -2,9 +2,13 @@
 //! punctuation, contractions spelled out, digits apart from letters. Every word remembers where
 //! in the original it came from, so that it can be quoted.
 
+use std::borrow::Cow;
+use std::iter::Peekable;
 use std::ops::Range;
 
 use icu_normalizer::DecomposingNormalizerBorrowed;
+
+use super::lexicon::Known;
 
 /// The most words of a text that are looked at; a spoken sentence has fewer than 40.
 pub(crate) const MAX_WORDS: usize = 200;
@@ -15,6 +19,14 @@ pub(crate) const MAX_WORDS: usize = 200;
 pub(crate) struct Token {
     pub word: String,
     pub span: Range<usize>,
+    /// What the lexicon knows of the word; nothing until it was asked.
+    pub known: Known,
+}
+
+impl Token {
+    pub(crate) fn new(word: String, span: Range<usize>) -> Self {
+        Self { word, span, known: Known::default() }
+    }
 }
 
 /// Splits `text` into at most [`MAX_WORDS`] normalised words, in order.
@@ -32,6 +44,20 @@ pub(crate) fn tokens(text: &str) -> Vec<Token> {
     tokens
 }
 
+/// Calls `each` with every word of a phrase of the lexicon, as [`tokens`] would write it.
+pub(crate) fn each_word(phrase: &'static str, mut each: impl FnMut(Cow<'static, str>)) {
+    // Most phrases are plain words already.
+    if phrase.bytes().all(|b| b.is_ascii_lowercase() || b == b' ') {
+        phrase
+            .split(' ')
+            .flat_map(|word| expand(word).split(' '))
+            .filter(|word| !word.is_empty())
+            .for_each(|word| each(Cow::Borrowed(word)));
+    } else {
+        tokens(phrase).into_iter().for_each(|token| each(Cow::Owned(token.word)));
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
     Letter,
@@ -45,7 +71,10 @@ enum Class {
 fn class(c: char) -> Class {
     match c {
         '₹' | '₨' => Class::Rupee,
+        'a'..='z' | 'A'..='Z' => Class::Letter,
         '\u{0964}' | '\u{0965}' => Class::Other,
+        '०'..='९' | '౦'..='౯' => Class::Digit,
+        '\u{0900}'..='\u{097F}' | '\u{0C00}'..='\u{0C7F}' => Class::Letter,
         _ if c.is_numeric() => Class::Digit,
         '\u{0300}'..='\u{036F}' | '\u{0900}'..='\u{0D7F}' => Class::Letter,
         _ if c.is_alphabetic() => Class::Letter,
@@ -85,12 +114,12 @@ fn next_span(text: &str, from: usize) -> Option<Range<usize>> {
 fn push_words(raw: &str, span: Range<usize>, tokens: &mut Vec<Token>) {
     let folded = fold(raw);
     for word in expand(&folded).split(' ').filter(|word| !word.is_empty()) {
-        tokens.push(Token { word: word.to_owned(), span: span.clone() });
+        tokens.push(Token::new(word.to_owned(), span.clone()));
     }
 }
 
-/// Lower case, compatibility forms and accents undone (`Crêpe`, `ＳＩＬＫ`), one apostrophe;
-/// the group separators of numbers fall away.
+/// Lower case, compatibility forms and accents undone (`Crêpe`, `ＳＩＬＫ`), one apostrophe, digits of
+/// every script as ASCII; the group separators of numbers fall away. Indic words get one spelling.
 fn fold(raw: &str) -> String {
     if raw.is_ascii() {
         let mut folded = raw.to_ascii_lowercase();
@@ -99,12 +128,97 @@ fn fold(raw: &str) -> String {
         }
         return folded;
     }
+    if raw.chars().all(is_indic) {
+        return one_spelling(raw);
+    }
     let plain = DecomposingNormalizerBorrowed::new_nfkd().normalize_iter(raw.chars());
-    plain
+    let folded = plain
         .filter(|c| !matches!(c, '\u{0300}'..='\u{036F}' | ',') && !c.is_whitespace())
         .flat_map(char::to_lowercase)
-        .map(|c| if is_apostrophe(c) { '\'' } else { c })
-        .collect()
+        .map(|c| if is_apostrophe(c) { '\'' } else { ascii_digit(c) })
+        .collect::<String>();
+    if folded.starts_with(is_indic) { one_spelling(&folded) } else { folded }
+}
+
+fn is_indic(c: char) -> bool {
+    matches!(c, '\u{0900}'..='\u{0965}' | '\u{0970}'..='\u{097F}' | '\u{0C00}'..='\u{0C65}' | '\u{0C70}'..='\u{0C7F}')
+}
+
+/// `५` and `౫` are written `5`.
+fn ascii_digit(c: char) -> char {
+    let zero = match c {
+        '०'..='९' => '०',
+        '౦'..='౯' => '౦',
+        _ => return c,
+    };
+    char::from_digit(u32::from(c) - u32::from(zero), 10).unwrap_or(c)
+}
+
+/// One spelling where Devanagari and Telugu allow several: the dot under a letter and the kind of
+/// nasal dot do not count (`साड़ी`, `साडी`; `पाँच`, `पांच`), a nasal before a stop is a dot (`पन्द्रह`),
+/// and `ये`, `यी` behind a vowel are `ए`, `ई` (`चाहिये`).
+fn one_spelling(word: &str) -> String {
+    const NUKTA: char = '\u{093C}';
+    let mut out = String::with_capacity(word.len());
+    let mut chars = word.chars().filter(|&c| c != NUKTA).map(without_nukta).peekable();
+    while let Some(c) = chars.next() {
+        let next = chars.peek().copied();
+        match (c, next) {
+            // Telugu's `ai`, decomposed.
+            ('\u{0C46}', Some('\u{0C56}')) => {
+                chars.next();
+                out.push('\u{0C48}');
+            }
+            ('ँ', _) => out.push('ं'),
+            ('ఁ', _) => out.push('ం'),
+            ('ङ' | 'ञ' | 'ण' | 'न' | 'म', Some('्')) => nasal(c, 'ं', &mut chars, &mut out),
+            ('ఙ' | 'ఞ' | 'ణ' | 'న' | 'మ', Some('్')) => nasal(c, 'ం', &mut chars, &mut out),
+            ('य', Some('े')) if ends_in_vowel_sign(&out) => {
+                chars.next();
+                out.push('ए');
+            }
+            ('य', Some('ी')) if !out.is_empty() => {
+                chars.next();
+                out.push('ई');
+            }
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// Letters that have their dot in them.
+fn without_nukta(c: char) -> char {
+    match c {
+        '\u{0929}' => 'न',
+        '\u{0931}' => 'र',
+        '\u{0934}' => 'ळ',
+        '\u{0958}' => 'क',
+        '\u{0959}' => 'ख',
+        '\u{095A}' => 'ग',
+        '\u{095B}' => 'ज',
+        '\u{095C}' => 'ड',
+        '\u{095D}' => 'ढ',
+        '\u{095E}' => 'फ',
+        '\u{095F}' => 'य',
+        other => other,
+    }
+}
+
+fn ends_in_vowel_sign(word: &str) -> bool {
+    word.ends_with(|c| matches!(c, 'ा'..='ौ' | 'अ'..='औ'))
+}
+
+/// Writes a nasal that has lost its vowel: as a dot if a stop follows.
+fn nasal(letter: char, dot: char, chars: &mut Peekable<impl Iterator<Item = char> + Clone>, out: &mut String) {
+    let stop = |c: char| matches!(c, 'क'..='घ' | 'च'..='झ' | 'ट'..='ढ' | 'त'..='ध' | 'प'..='भ' | 'క'..='ఘ' | 'చ'..='ఝ' | 'ట'..='ఢ' | 'త'..='ధ' | 'ప'..='భ');
+    let follows = chars.clone().nth(1);
+    if follows.is_some_and(stop) {
+        chars.next();
+        out.push(dot);
+    } else {
+        out.push(letter);
+    }
 }
 
 /// The words that a contraction stands for, one blank apart; recognisers drop the apostrophe.

@@ -2,6 +2,10 @@
 //! `1.5 lakh`, `fifteen hundred`, `two and a half thousand`, `nine ninety nine` (999),
 //! `four triple nine` (4999), and ordinals.
 
+mod numeral;
+
+pub(crate) use numeral::Numeral;
+
 use super::normalise::Token;
 
 /// A number found in a text.
@@ -22,60 +26,18 @@ impl Number {
     }
 }
 
-fn unit(word: &str) -> Option<u64> {
-    Some(match word {
-        "zero" => 0,
-        "one" => 1,
-        "two" => 2,
-        "three" => 3,
-        "four" => 4,
-        "five" => 5,
-        "six" => 6,
-        "seven" => 7,
-        "eight" => 8,
-        "nine" => 9,
-        _ => return None,
-    })
+fn unit(token: Option<&Token>) -> Option<u64> {
+    match token?.known.numeral? {
+        Numeral::Unit(value) => Some(value),
+        _ => None,
+    }
 }
 
-fn teen(word: &str) -> Option<u64> {
-    Some(match word {
-        "ten" => 10,
-        "eleven" => 11,
-        "twelve" | "dozen" => 12,
-        "thirteen" => 13,
-        "fourteen" => 14,
-        "fifteen" => 15,
-        "sixteen" => 16,
-        "seventeen" => 17,
-        "eighteen" => 18,
-        "nineteen" => 19,
-        _ => return None,
-    })
-}
-
-fn tens(word: &str) -> Option<u64> {
-    Some(match word {
-        "twenty" => 20,
-        "thirty" => 30,
-        "forty" | "fourty" => 40,
-        "fifty" => 50,
-        "sixty" => 60,
-        "seventy" => 70,
-        "eighty" => 80,
-        "ninety" => 90,
-        _ => return None,
-    })
-}
-
-fn scale(word: &str) -> Option<u64> {
-    Some(match word {
-        "hundred" | "hundreds" => 100,
-        "thousand" | "thousands" | "k" | "hazaar" | "hazar" => 1_000,
-        "lakh" | "lakhs" | "lac" | "lacs" => 100_000,
-        "crore" | "crores" => 10_000_000,
-        _ => return None,
-    })
+fn scale(token: Option<&Token>) -> Option<u64> {
+    match token?.known.numeral? {
+        Numeral::Scale(value) => Some(value),
+        _ => None,
+    }
 }
 
 /// Digits with at most one decimal point, in hundredths; more than 12 digits is no number that a
@@ -99,11 +61,9 @@ pub(crate) fn number_at(tokens: &[Token], start: usize) -> Option<Number> {
 
 /// `first`, `2nd`, `tenth`: the position, from 1, and how many tokens name it.
 pub(crate) fn ordinal_at(tokens: &[Token], start: usize) -> Option<(u8, usize)> {
-    const WORDS: [&str; 10] =
-        ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"];
     let word = tokens.get(start)?.word.as_str();
-    if let Some(index) = WORDS.iter().position(|&ordinal| ordinal == word) {
-        return Some((index as u8 + 1, 1));
+    if let Some(position) = tokens[start].known.ordinal {
+        return Some((position, 1));
     }
     let suffix = tokens.get(start + 1)?.word.as_str();
     let position = word.parse::<u8>().ok().filter(|n| (1..=99).contains(n))?;
@@ -118,6 +78,18 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn word(&self, ahead: usize) -> &str {
         self.tokens.get(self.at + ahead).map_or("", |token| token.word.as_str())
+    }
+
+    fn token(&self, ahead: usize) -> Option<&Token> {
+        self.tokens.get(self.at + ahead)
+    }
+
+    fn numeral(&self, ahead: usize) -> Option<Numeral> {
+        self.token(ahead)?.known.numeral
+    }
+
+    fn scale(&self, ahead: usize) -> Option<u64> {
+        scale(self.token(ahead))
     }
 
     /// Terms by falling scale: `one lakh | twenty thousand | five hundred | and fifty`.
@@ -154,17 +126,20 @@ impl Reader<'_> {
 
     /// A count and the scales that multiply it, in hundredths: `twenty five hundred`, `1.5 lakh`.
     fn term(&mut self) -> Option<(u64, u64)> {
-        let article = matches!(self.word(0), "a" | "an") && scale(self.word(1)).is_some();
+        if let Some(Numeral::Hundreds(value)) = self.numeral(0) {
+            self.at += 1;
+            return Some((value * 100, 100));
+        }
+        let article = matches!(self.word(0), "a" | "an") && self.scale(1).is_some();
         if article {
             self.at += 1;
         }
-        let bare_scale = scale(self.word(0)).filter(|_| self.word(0) != "k");
-        let mut value = match bare_scale {
+        let mut value = match self.scale(0).filter(|_| self.word(0) != "k") {
             Some(_) => 100,
             None => self.count()?,
         };
         let mut multiplied = 1;
-        while let Some(factor) = scale(self.word(0)) {
+        while let Some(factor) = self.scale(0) {
             // `two hundred thousand` multiplies; `five thousand hundred` does not.
             if multiplied > 1 && factor <= multiplied {
                 break;
@@ -178,12 +153,20 @@ impl Reader<'_> {
 
     /// A number without scale words, in hundredths.
     fn count(&mut self) -> Option<u64> {
+        match self.numeral(0) {
+            Some(Numeral::Count(value)) => {
+                self.at += 1;
+                return Some(value);
+            }
+            Some(Numeral::Shift(shift)) => return self.shifted(shift),
+            _ => {}
+        }
         if let Some(value) = digits(self.word(0)) {
             self.at += 1;
             return Some(value + self.half());
         }
         if self.word(0) == "half" && self.scale_follows(1) {
-            self.at += if scale(self.word(1)).is_some() { 1 } else { 2 };
+            self.at += if self.scale(1).is_some() { 1 } else { 2 };
             return Some(50);
         }
         if let Some(value) = self.digit_string() {
@@ -194,13 +177,13 @@ impl Reader<'_> {
         // `nineteen ninety nine`: 1999, unless the second part has a scale of its own.
         if value > 0
             && let Some(pair) = self.below_hundred().filter(|&pair| pair >= 10)
-            && scale(self.word(0)).is_none()
+            && self.scale(0).is_none()
         {
             return Some((value * 100 + pair) * 100);
         }
         self.at = after;
         if self.word(0) == "point"
-            && let Some(tenths) = unit(self.word(1))
+            && let Some(tenths) = unit(self.token(1))
         {
             self.at += 2;
             return Some(value * 100 + tenths * 10);
@@ -208,8 +191,31 @@ impl Reader<'_> {
         Some(value * 100 + self.half())
     }
 
+    /// `साढ़े तीन` is 3.5; `सवा` before a scale is 1.25 of it.
+    fn shifted(&mut self, shift: i64) -> Option<u64> {
+        let start = self.at;
+        self.at += 1;
+        let whole = match self.scale(0) {
+            Some(_) => 100,
+            None => self
+                .below_hundred()
+                .map(|value| value * 100)
+                .or_else(|| {
+                    let value = digits(self.word(0));
+                    self.at += usize::from(value.is_some());
+                    value
+                })
+                .unwrap_or(0),
+        };
+        if whole == 0 || self.scale(0).is_none() {
+            self.at = start;
+            return None;
+        }
+        whole.checked_add_signed(shift)
+    }
+
     fn scale_follows(&self, ahead: usize) -> bool {
-        scale(self.word(ahead)).is_some() || (self.word(ahead) == "a" && scale(self.word(ahead + 1)).is_some())
+        self.scale(ahead).is_some() || (self.word(ahead) == "a" && self.scale(ahead + 1).is_some())
     }
 
     /// `and a half`, only before a scale.
@@ -219,7 +225,7 @@ impl Reader<'_> {
             ("and", "half", _) => 2,
             _ => return 0,
         };
-        if scale(self.word(length)).is_none() {
+        if self.scale(length).is_none() {
             return 0;
         }
         self.at += length;
@@ -227,32 +233,34 @@ impl Reader<'_> {
     }
 
     fn below_hundred(&mut self) -> Option<u64> {
-        let word = self.word(0);
-        if let Some(value) = unit(word).or_else(|| teen(word)) {
-            self.at += 1;
-            return Some(value);
+        match self.numeral(0)? {
+            Numeral::Unit(value) | Numeral::Teen(value) => {
+                self.at += 1;
+                Some(value)
+            }
+            Numeral::Tens(value) => {
+                self.at += 1;
+                let ones = unit(self.token(0)).filter(|&ones| ones > 0);
+                if ones.is_some() {
+                    self.at += 1;
+                }
+                Some(value + ones.unwrap_or(0))
+            }
+            _ => None,
         }
-        let value = tens(word)?;
-        self.at += 1;
-        let ones = unit(self.word(0)).filter(|&ones| ones > 0);
-        if ones.is_some() {
-            self.at += 1;
-        }
-        Some(value + ones.unwrap_or(0))
     }
 
     /// Three to seven digits said one by one: `four nine nine nine`, `four triple nine`.
     fn digit_string(&mut self) -> Option<u64> {
         let (mut at, mut value, mut count) = (self.at, 0_u64, 0);
         loop {
-            let word = |i: usize| self.tokens.get(i).map_or("", |token| token.word.as_str());
-            let repeats = match word(at) {
+            let repeats = match self.tokens.get(at).map_or("", |token| token.word.as_str()) {
                 "double" => 2,
                 "triple" => 3,
                 _ => 1,
             };
             let digit_at = if repeats > 1 { at + 1 } else { at };
-            let Some(digit) = unit(word(digit_at)) else { break };
+            let Some(digit) = unit(self.tokens.get(digit_at)) else { break };
             if count + repeats > 7 {
                 return None;
             }
@@ -262,8 +270,7 @@ impl Reader<'_> {
             count += repeats;
             at = digit_at + 1;
         }
-        let scaled = self.tokens.get(at).is_some_and(|token| scale(&token.word).is_some());
-        if count < 3 || scaled {
+        if count < 3 || scale(self.tokens.get(at)).is_some() {
             return None;
         }
         self.at = at;
@@ -273,8 +280,12 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::normalise::tokens;
+    use super::super::lexicon::LEXICON;
     use super::*;
+
+    fn tokens(text: &str) -> Vec<Token> {
+        LEXICON.read(text)
+    }
 
     fn value(text: &str) -> Option<(f64, usize)> {
         number_at(&tokens(text), 0).map(|n| (n.hundredths as f64 / 100.0, n.tokens))
@@ -311,6 +322,28 @@ mod tests {
             ("twenty one", 21.0),
             ("one", 1.0),
             ("499.50", 499.5),
+            ("do hazaar", 2000.0),
+            ("paanch sau", 500.0),
+            ("ek hazaar do sau pachaas", 1250.0),
+            ("dedh hazaar", 1500.0),
+            ("दो हज़ार पाँच सौ", 2500.0),
+            ("ढाई हजार", 2500.0),
+            ("साढ़े तीन हज़ार", 3500.0),
+            ("पौने दो लाख", 175_000.0),
+            ("सवा सौ", 125.0),
+            ("निन्यानवे", 99.0),
+            ("२५००", 2500.0),
+            ("ఐదు వేల", 5000.0),
+            ("ఐదువేల", 5000.0),
+            ("రెండున్నర వేలు", 2500.0),
+            ("పదిహేను వందలు", 1500.0),
+            ("నూట యాభై", 150.0),
+            ("వెయ్యి ఐదు వందలు", 1500.0),
+            ("ఐదొందలు", 500.0),
+            ("ఇరవై ఐదు", 25.0),
+            ("aidu vela", 5000.0),
+            ("padihenu vandala", 1500.0),
+            ("फाइव थाउज़ेंड", 5000.0),
         ] {
             let length = tokens(text).len();
             assert_eq!(value(text), Some((expected, length)), "{text}");

@@ -33,6 +33,8 @@ const BEFORE: [Bound; 7] = [
     Bound::Budget,
 ];
 const AFTER: [Bound; 4] = [Bound::OrLess, Bound::OrMore, Bound::OrSo, Bound::Budget];
+/// Postpositions belong to the number before them, whatever stands before that.
+const POSTPOSED: [Bound; 4] = [Bound::PostMost, Bound::PostLeast, Bound::PostAround, Bound::PostBetween];
 
 /// Below this a bare number is a quantity, not a price: 100 rupees in paise.
 const LEAST_BARE_PRICE: u64 = 10_000;
@@ -64,21 +66,33 @@ fn span_at(sentence: &Sentence<'_>, index: usize) -> Option<(PriceRange, usize)>
     let first = sentence.items[index].number()?;
     let end = (index + 1..sentence.items.len().min(index + 5)).find(|&i| sentence.items[i].number().is_some())?;
     let second = sentence.items[end].number()?;
-    let joins = |word: &str| matches!(word, "to" | "and" | "till" | "until" | "upto" | "rupees" | "rs" | "from" | "or");
-    if !(index + 1..end).flat_map(|i| sentence.words(i)).all(joins) {
+    let gap = || (index + 1..end).flat_map(|i| sentence.words(i));
+    let joins = |word: &str| {
+        matches!(word, "to" | "and" | "till" | "until" | "upto" | "rupees" | "rs" | "from" | "or")
+            || FROM.contains(&word)
+            || AND.contains(&word)
+    };
+    let currency = |i: usize| sentence.items[i].bound(&[Bound::Currency]).is_some();
+    if !(index + 1..end).all(|i| currency(i) || sentence.words(i).all(joins)) {
         return None;
     }
     let lends = first.scale == 1 && second.scale > 1 && first.hundredths < LEAST_BARE_PRICE;
     let low = if lends { first.hundredths.saturating_mul(second.scale) } else { first.hundredths };
-    let gap_names_range =
-        (index + 1..end).flat_map(|i| sentence.words(i)).any(|word| word != "and" && word != "rupees");
-    let announced = matches!(bound_before(sentence, index), Some(Bound::Between));
+    let ranges = |word: &str| matches!(word, "to" | "till" | "until" | "upto" | "from" | "or") || FROM.contains(&word);
+    let gap_names_range = gap().any(ranges);
+    let announced = matches!(bound_before(sentence, index), Some(Bound::Between))
+        || postposed(sentence, end) == Some(Bound::PostBetween);
     let from = index > 0 && sentence.is_word(index - 1, "from");
     let idiom = end == index + 1 && (lends || dash_between(sentence, index, end));
     let plausible = low.min(second.hundredths) >= LEAST_PRICE && low < second.hundredths;
     (plausible && (gap_names_range || announced || from || idiom))
         .then_some((PriceRange { min: Some(low), max: Some(second.hundredths) }, end))
 }
+
+/// Words that mark where a range begins, behind its first number.
+const FROM: [&str; 10] = ["se", "से", "nunchi", "nundi", "నుంచి", "నుండి", "lekar", "लेकर", "tak", "ya"];
+/// Words that join two numbers without making them a range.
+const AND: [&str; 6] = ["aur", "और", "या", "మరియు", "mariyu", "leda"];
 
 fn dash_between(sentence: &Sentence<'_>, left: usize, right: usize) -> bool {
     let end = sentence.tokens[sentence.items[left].tokens.end - 1].span.end;
@@ -90,8 +104,12 @@ fn limit_at(sentence: &Sentence<'_>, index: usize) -> Option<(PriceRange, usize)
     let paise = sentence.items[index].number()?.hundredths;
     let money = has_currency(sentence, index);
     let before = bound_before(sentence, index);
+    let postposed = postposed(sentence, index);
     let before = before.map(|bound| if refused(sentence, index) { opposite(bound) } else { bound });
-    let bound = before.filter(|&bound| bound != Bound::Budget).or_else(|| bound_after(sentence, index)).or(before);
+    let bound = postposed
+        .or(before.filter(|&bound| bound != Bound::Budget))
+        .or_else(|| bound_after(sentence, index))
+        .or(before);
     let least = match bound {
         _ if money => 1,
         Some(_) => LEAST_PRICE,
@@ -102,8 +120,8 @@ fn limit_at(sentence: &Sentence<'_>, index: usize) -> Option<(PriceRange, usize)
     }
     let from = index > 0 && sentence.is_word(index - 1, "from");
     let range = match bound {
-        Some(Bound::AtLeast | Bound::OrMore) => PriceRange { min: Some(paise), max: None },
-        Some(Bound::Around | Bound::OrSo) => {
+        Some(Bound::AtLeast | Bound::OrMore | Bound::PostLeast) => PriceRange { min: Some(paise), max: None },
+        Some(Bound::Around | Bound::OrSo | Bound::PostAround) => {
             PriceRange { min: Some(paise - paise / 5), max: Some(paise.saturating_add(paise / 5)) }
         }
         None if from => PriceRange { min: Some(paise), max: None },
@@ -155,6 +173,15 @@ fn bound_before(sentence: &Sentence<'_>, index: usize) -> Option<Bound> {
         }
     }
     None
+}
+
+/// The postposition of the number, over currency and case endings.
+fn postposed(sentence: &Sentence<'_>, index: usize) -> Option<Bound> {
+    let transparent =
+        |item: &Item| item.bound(&[Bound::Currency]).is_some() || (item.is_filler() && item.tokens.len() == 1);
+    let rest = &sentence.items[index + 1..];
+    let skipped = rest.iter().take(2).take_while(|item| item.bound(&POSTPOSED).is_none() && transparent(item)).count();
+    rest.get(skipped)?.bound(&POSTPOSED)
 }
 
 /// The limiting word after the number, over currency.

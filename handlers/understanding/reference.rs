@@ -80,7 +80,9 @@ fn last(sentence: &Sentence<'_>) -> Option<ProductReference> {
 fn everything(sentence: &Sentence<'_>) -> Option<ProductReference> {
     // `empty my cart`, but not `is my cart empty`.
     let first = |cue: Cue| sentence.items.iter().position(|item| item.is(cue));
-    let clears = first(Cue::Empty).zip(first(Cue::Cart)).is_some_and(|(verb, cart)| verb < cart);
+    // Hindi and Telugu put the verb last, and say `make empty` where `empty` alone is a state.
+    let made = |verb: usize| sentence.items[verb].tokens.len() > 1 || sentence.has(Cue::Make);
+    let clears = first(Cue::Empty).zip(first(Cue::Cart)).is_some_and(|(verb, cart)| verb < cart || made(verb));
     let removes_all = sentence.has(Cue::Remove) && sentence.has(Cue::All);
     (clears || removes_all).then_some(ProductReference::All)
 }

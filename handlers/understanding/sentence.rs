@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use super::certainty::Match;
 use super::lexicon::LEXICON;
-use super::normalise::{Token, tokens};
+use super::normalise::Token;
 use super::numbers::{Number, number_at, ordinal_at};
 use super::terms::{Bound, Cue, Meaning};
 
@@ -27,6 +28,8 @@ pub(crate) struct Item {
     pub used: bool,
     /// Whether it was refused (`not silk`) in a way that no slot can express.
     pub refused: bool,
+    /// How the lexicon found its phrase.
+    pub matched: Match,
 }
 
 impl Item {
@@ -72,6 +75,11 @@ impl Item {
         self.find(|meaning| if let Meaning::Color(value) = meaning { Some(value) } else { None })
     }
 
+    /// Whether it asks about something: an aspect of a product, or a policy.
+    pub(crate) fn is_question(&self) -> bool {
+        self.meanings().iter().any(|meaning| matches!(meaning, Meaning::Aspect(_) | Meaning::Policy(_)))
+    }
+
     pub(crate) fn describes_products(&self) -> bool {
         self.meanings().iter().any(|meaning| meaning.describes_products())
     }
@@ -87,12 +95,17 @@ pub(crate) struct Sentence<'t> {
 
 impl<'t> Sentence<'t> {
     pub(crate) fn read(text: &'t str) -> Self {
-        let tokens = tokens(text);
+        let tokens = LEXICON.read(text);
         let mut items = Vec::with_capacity(tokens.len());
         let mut at = 0;
         while at < tokens.len() {
             let (sense, length) = sense_at(&tokens, at);
-            items.push(Item { sense, tokens: at..at + length, used: false, refused: false });
+            let matched = match sense {
+                Sense::Known(_) if !tokens[at].known.is_anything() => Match::Guess,
+                Sense::Known(_) if tokens[at..at + length].iter().any(|token| token.known.by_sound) => Match::Sound,
+                _ => Match::Exact,
+            };
+            items.push(Item { sense, tokens: at..at + length, used: false, refused: false, matched });
             at += length;
         }
         Self { text, tokens, items }
@@ -136,6 +149,34 @@ impl<'t> Sentence<'t> {
         self.items[index].is(Cue::Not) || (self.disowns(index) && !speaks_of_one)
     }
 
+    /// Whether a comma or the end of a sentence stands before the item.
+    pub(crate) fn pause_before(&self, index: usize) -> bool {
+        let Some(before) = index.checked_sub(1) else { return true };
+        let end = self.tokens[self.items[before].tokens.end - 1].span.end;
+        let start = self.tokens[self.items[index].tokens.start].span.start;
+        self.text.get(end..start).is_some_and(|gap| gap.contains([',', ';', '.', '!', '?', '।']))
+    }
+
+    /// Whether the end of a sentence stands before the item.
+    pub(crate) fn ends_before(&self, index: usize) -> bool {
+        let Some(before) = index.checked_sub(1).filter(|_| index < self.items.len()) else { return false };
+        let end = self.tokens[self.items[before].tokens.end - 1].span.end;
+        let start = self.tokens[self.items[index].tokens.start].span.start;
+        // `Rs. 500` ends nothing.
+        let currency = self.items[before].bound(&[Bound::Currency]).is_some();
+        !currency && self.text.get(end..start).is_some_and(|gap| gap.contains(['.', '!', '?', ';', '।']))
+    }
+
+    /// What the shopper wrote for the items from `start` up to `end`.
+    pub(crate) fn part(&self, start: usize, end: usize) -> &'t str {
+        match (self.items.get(start), end.checked_sub(1).and_then(|last| self.items.get(last))) {
+            (Some(first), Some(last)) if start < end => {
+                &self.text[self.tokens[first.tokens.start].span.start..self.tokens[last.tokens.end - 1].span.end]
+            }
+            _ => "",
+        }
+    }
+
     /// Whether the number at `index` names a position: `number two`, but not `the second item two`.
     pub(crate) fn is_numbered(&self, index: usize) -> bool {
         let Some(noun) = index.checked_sub(1).filter(|&i| self.items[i].is(Cue::Item)) else { return false };
@@ -152,12 +193,17 @@ impl<'t> Sentence<'t> {
     }
 }
 
+/// `వెయ్యి` is a thousand, and at the end of a sentence it is `put`.
+fn is_closing_verb(phrase: Option<(&[Meaning], usize)>, words_left: usize) -> bool {
+    words_left == 1 && phrase.is_some_and(|(meanings, _)| meanings.contains(&Meaning::Cue(Cue::Add)))
+}
+
 /// The longest reading wins; at equal length a number beats a phrase, except `one`, which is
 /// mostly a pronoun.
 fn sense_at(tokens: &[Token], at: usize) -> (Sense, usize) {
     let phrase = LEXICON.longest(tokens, at);
     let phrase_length = phrase.map_or(0, |(_, length)| length);
-    let pronoun = tokens[at].word == "one";
+    let pronoun = tokens[at].word == "one" || is_closing_verb(phrase, tokens.len() - at);
     if let Some(number) = number_at(tokens, at)
         && number.tokens >= phrase_length
         && !(pronoun && number.tokens == 1)

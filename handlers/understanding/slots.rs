@@ -37,6 +37,24 @@ pub struct Slots {
 }
 
 impl Slots {
+    /// The names of the slots that hold something, as on the wire.
+    pub fn filled(&self) -> Vec<&'static str> {
+        let slots = [
+            ("category", self.category.is_some()),
+            ("fabric", !self.fabric.is_empty()),
+            ("weave", !self.weave.is_empty()),
+            ("colors", !self.colors.is_empty()),
+            ("notColors", !self.not_colors.is_empty()),
+            ("minPricePaise", self.min_price_paise.is_some()),
+            ("maxPricePaise", self.max_price_paise.is_some()),
+            ("sizes", !self.sizes.is_empty()),
+            ("occasion", self.occasion.is_some()),
+            ("quantity", self.quantity.is_some()),
+            ("sort", self.sort.is_some()),
+        ];
+        slots.into_iter().filter(|(_, filled)| *filled).map(|(name, _)| name).collect()
+    }
+
     /// Whether nothing limits a search.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -81,8 +99,12 @@ enum Scope {
 fn values(sentence: &mut Sentence<'_>, slots: &mut Slots) {
     let mut scope = Scope::Positive;
     for index in 0..sentence.items.len() {
-        if sentence.negates(index) && !is_discourse_no(sentence, index) {
+        if sentence.negates(index) {
             scope = Scope::Opened;
+            continue;
+        }
+        if refused_behind(sentence, index) {
+            refuse(sentence, index, slots);
             continue;
         }
         let item = &sentence.items[index];
@@ -108,10 +130,44 @@ fn values(sentence: &mut Sentence<'_>, slots: &mut Slots) {
     slots.not_colors.retain(|color| !slots.colors.contains(color));
 }
 
-/// `no the green one`: the first word answers the last reply, it refuses nothing.
-fn is_discourse_no(sentence: &Sentence<'_>, index: usize) -> bool {
-    let next_describes = sentence.items.get(index + 1).is_some_and(Item::describes_products);
-    index == 0 && sentence.is_word(0, "no") && !next_describes
+/// Whether the item is refused by a word behind it: `लाल नहीं`, `ఎరుపు లేదా నలుపు వద్దు`. Colours before a
+/// refused one share its fate; a comma, or a word that asks for something, ends the reach.
+fn refused_behind(sentence: &Sentence<'_>, index: usize) -> bool {
+    if !sentence.items[index].describes_products() {
+        return false;
+    }
+    let color = sentence.items[index].color().is_some();
+    // `this saree, no, take it away` refuses no kind of garment, and `no black kurta` no kurta.
+    let garment = sentence.items[index].category().is_some();
+    let colored = index > 0 && sentence.items[index - 1].color().is_some();
+    if garment && (sentence.has(Cue::Remove) || colored) {
+        return false;
+    }
+    for next in index + 1..sentence.items.len() {
+        let item = &sentence.items[next];
+        if sentence.pause_before(next) {
+            return false;
+        }
+        if item.is(Cue::NotAfter) {
+            return true;
+        }
+        let transparent = [Cue::ColorNoun, Cue::One, Cue::Generic].iter().any(|&cue| item.is(cue));
+        let another = color && (item.color().is_some() || item.category().is_some());
+        if !(transparent || another || (item.is_filler() && !item.is(Cue::Make))) {
+            return false;
+        }
+    }
+    false
+}
+
+fn refuse(sentence: &mut Sentence<'_>, index: usize, slots: &mut Slots) {
+    match sentence.items[index].color() {
+        Some(color) => {
+            push(&mut slots.not_colors, color);
+            sentence.items[index].used = true;
+        }
+        None => sentence.items[index].refused = true,
+    }
 }
 
 /// Takes the item's value into the slots unless it is refused; tells whether it had one.
@@ -253,7 +309,8 @@ fn count_at(sentence: &Sentence<'_>, index: usize) -> Option<u64> {
         None if single => 1,
         None => return None,
     };
-    if item.used || !(1..=MAX_QUANTITY).contains(&count) {
+    let replaced = sentence.items.get(index + 1).is_some_and(|next| next.is(Cue::Instead));
+    if item.used || replaced || !(1..=MAX_QUANTITY).contains(&count) {
         return None;
     }
     let size = sentence.before(index).is_some_and(|i| sentence.items[i].is(Cue::SizeNoun));
@@ -261,8 +318,22 @@ fn count_at(sentence: &Sentence<'_>, index: usize) -> Option<u64> {
         return None;
     }
     let counts = counts_pieces(sentence, index) || sentence.words(index + 1).next() == Some("of");
-    let changes = [Cue::Add, Cue::Take, Cue::Remove, Cue::Change, Cue::Increase, Cue::Decrease, Cue::Quantity];
-    let buys = sentence.has(Cue::Buy) && sentence.has(Cue::This);
+    // `ek saree` is any saree, as `a saree` is.
+    let article = ["ek", "एक", "ఒక", "oka"].iter().any(|word| sentence.is_word(index, word));
+    let counts = counts && (!article || sentence.has(Cue::Piece));
+    let changes = [
+        Cue::Add,
+        Cue::Take,
+        Cue::Remove,
+        Cue::Change,
+        Cue::Increase,
+        Cue::Decrease,
+        Cue::Quantity,
+        Cue::Make,
+        Cue::Instead,
+        Cue::Piece,
+    ];
+    let buys = (sentence.has(Cue::Buy) || sentence.has(Cue::Want)) && sentence.has(Cue::This);
     let by_verb = buys || sentence.has_word("instead") || changes.iter().any(|&cue| sentence.has(cue));
     let pronoun = single && !counts_single(sentence, index, counts);
     (!pronoun && (counts || by_verb)).then_some(count)

@@ -173,6 +173,11 @@ pub(crate) enum Bound {
     OrSo,
     Budget,
     Currency,
+    /// These stand behind the number, as Hindi and Telugu have it: `दो हज़ार तक`, `వెయ్యి లోపు`.
+    PostMost,
+    PostLeast,
+    PostBetween,
+    PostAround,
 }
 
 /// What a word that is no slot value does in a sentence.
@@ -209,6 +214,8 @@ pub(crate) enum Cue {
     SizeNoun,
     ColorNoun,
     Not,
+    /// Refuses what is said before it: `लाल नहीं`, `ఎరుపు కాకుండా`.
+    NotAfter,
     But,
     Section,
     Help,
@@ -216,6 +223,14 @@ pub(crate) enum Cue {
     Stop,
     Thanks,
     All,
+    /// A light verb that sets something: `तीन कर दो`, `మూడు చేయి`.
+    Make,
+    /// Marks a question: `क्या`, `ఏమి`.
+    Question,
+    Also,
+    Instead,
+    /// Takes back what was said: `sorry`, `I mean`, `मतलब`.
+    Correct,
 }
 
 /// What a phrase of the lexicon stands for.
@@ -240,8 +255,13 @@ pub(crate) enum Meaning {
 }
 
 impl Meaning {
+    /// Whether the meaning is the name of a kind of product, a fabric, a weave or a colour.
+    pub(crate) const fn names_products(self) -> bool {
+        matches!(self, Self::Category(_) | Self::Fabric(_) | Self::Weave(_) | Self::Color(_))
+    }
+
     /// Whether the meaning is a value that products can be searched by.
     pub(crate) const fn describes_products(self) -> bool {
-        matches!(self, Self::Category(_) | Self::Fabric(_) | Self::Weave(_) | Self::Color(_) | Self::Feature(_))
+        self.names_products() || matches!(self, Self::Feature(_))
     }
 }

@@ -1,6 +1,8 @@
 //! What Ask Pravi answers: the words are understood, the catalogue is asked, the reply is composed. Prices
 //! and products come from the catalogue alone.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -10,7 +12,9 @@ use crate::catalogue::{Facets, Product, ProductFilter, Search, Snapshot};
 use crate::error::Result;
 use crate::state::AppState;
 use crate::types::{InteractionId, Language, Paise, ProductId, TenantId};
-use crate::understanding::reply::{Constraint, Found, FoundProduct, ProductFacts, Relaxation, uncovered};
+use crate::understanding::reply::{
+    Constraint, Found, FoundProduct, ProductFacts, Question, Relaxation, join_ssml, uncovered,
+};
 use crate::understanding::{
     Action, CONFIDENT, Context, Intent, ProductReference, Slots, Understood, compose, understand,
 };
@@ -61,8 +65,28 @@ pub struct Answer {
     pub suggestions: Vec<String>,
     /// Words that found no place, as they were said.
     pub not_understood: Vec<String>,
+    /// How sure each filled slot is, by its name, 0 to 1.
+    #[serde(default)]
+    pub slot_confidence: BTreeMap<String, f64>,
+    /// What is asked back; `text` words it.
+    #[serde(default)]
+    pub question: Option<Question>,
+    /// What else the sentence asked for, in order: to be done after `action`. `text` and `ssml` speak of it, too.
+    #[serde(default)]
+    pub then: Vec<FollowUp>,
     #[schema(value_type = Option<String>)]
     pub interaction_id: Option<InteractionId>,
+}
+
+/// A further request of the same sentence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FollowUp {
+    pub intent: Intent,
+    /// 0 to 1.
+    pub confidence: f64,
+    pub action: Action,
+    pub slots: Slots,
 }
 
 impl Answer {
@@ -139,8 +163,54 @@ fn unquoted(mut understood: Understood) -> Understood {
 /// Composes the answer; `told` gives what of the understood may be told once the catalogue was asked.
 fn assemble(catalogue: &Snapshot, utterance: Utterance<'_>, told: fn(Understood) -> Understood) -> Answer {
     let Utterance { text, certainty, context, language } = utterance;
-    let understood = doubted(understand(text, context), certainty);
+    let mut understood = doubted(understand(text, context), certainty);
     let language = language.unwrap_or(understood.language);
+    let requests = std::mem::take(&mut understood.then);
+    let mut answer = respond(catalogue, understood, context, language, told);
+    let mut context = following(&answer, context);
+    for request in requests {
+        // What comes after a question waits for its answer.
+        if answer.question.is_some() {
+            break;
+        }
+        let understood = doubted(understand(&request.text, &context), certainty);
+        if understood.intent == Intent::Unknown {
+            continue;
+        }
+        let next = respond(catalogue, understood, &context, language, told);
+        context = following(&next, &context);
+        answer.text = format!("{} {}", answer.text, next.text);
+        answer.ssml = join_ssml(&answer.ssml, &next.ssml);
+        answer.question = next.question;
+        answer.suggestions = next.suggestions;
+        let Answer { intent, confidence, action, slots, .. } = next;
+        answer.then.push(FollowUp { intent, confidence, action, slots });
+    }
+    answer
+}
+
+/// The context of what is said behind an answer.
+fn following(answer: &Answer, before: &Context) -> Context {
+    let mut context = Context { intent: Some(answer.intent), ..before.clone() };
+    let shown = || answer.products.iter().map(|product| product.id.clone());
+    if answer.intent == Intent::Search {
+        context.products = shown().collect();
+        context.slots = Some(answer.slots.clone());
+        context.current_product = None;
+    } else if let [_] = answer.products.as_slice() {
+        context.current_product = shown().next();
+    }
+    context
+}
+
+/// Answers one request.
+fn respond(
+    catalogue: &Snapshot,
+    understood: Understood,
+    context: &Context,
+    language: Language,
+    told: fn(Understood) -> Understood,
+) -> Answer {
     let matches = match understood.intent {
         Intent::Search => search(catalogue, &understood),
         _ => Vec::new(),
@@ -165,6 +235,9 @@ fn assemble(catalogue: &Snapshot, utterance: Utterance<'_>, told: fn(Understood)
         facets: Facets::count(matches.iter().copied()),
         suggestions: reply.suggestions,
         not_understood: understood.not_understood,
+        slot_confidence: understood.slot_confidence,
+        question: reply.question,
+        then: Vec::new(),
         interaction_id: None,
     }
 }
@@ -185,6 +258,8 @@ fn doubted(understood: Understood, certainty: f64) -> Understood {
         policy: None,
         aspect: None,
         quantity_change: None,
+        slot_confidence: BTreeMap::new(),
+        then: Vec::new(),
         ..understood
     }
 }

@@ -46,7 +46,11 @@ pub(super) fn answer_example() -> Value {
         "intent": "search", "confidence": 0.93,
         "action": { "type": "search", "query": "silk saree", "path": "/shop?category=sarees&fabric=silk&maxPrice=5000" },
         "slots": { "category": "sarees", "fabric": ["silk"], "weave": [], "colors": [], "notColors": [], "minPricePaise": null, "maxPricePaise": 500_000, "sizes": [], "occasion": null, "quantity": null, "sort": null },
-        "products": [], "total": 4, "facets": { "category": { "sarees": 4 }, "fabric": { "pure silk": 4 }, "weave": {}, "color": {}, "state": {} }, "suggestions": [], "notUnderstood": [], "interactionId": "int_01KAXQ8W0V7D3T4Z5J6N8P9R2S"
+        "products": [], "total": 4, "facets": { "category": { "sarees": 4 }, "fabric": { "pure silk": 4 }, "weave": {}, "color": {}, "state": {} }, "suggestions": [], "notUnderstood": [],
+        "slotConfidence": { "category": 1.0, "fabric": 1.0, "maxPricePaise": 1.0 }, "question": null,
+        "then": [{ "intent": "checkout", "confidence": 0.96, "action": { "type": "checkout", "path": "/checkout" },
+            "slots": { "category": null, "fabric": [], "weave": [], "colors": [], "notColors": [], "minPricePaise": null, "maxPricePaise": null, "sizes": [], "occasion": null, "quantity": null, "sort": null } }],
+        "interactionId": "int_01KAXQ8W0V7D3T4Z5J6N8P9R2S"
     })
 }
 

@@ -2,10 +2,13 @@
 //! readings of one sentence against each other; what they rest on stands beside them.
 
 use super::{Evidence, Intent};
-use crate::understanding::reference::{ProductReference, names_product};
+use crate::understanding::reference::ProductReference;
 use crate::understanding::sentence::{Item, Sense};
 use crate::understanding::slots::Slots;
-use crate::understanding::terms::{Aspect, Cue, Meaning, Page, PolicyTopic};
+use crate::understanding::terms::{Cue, Meaning, Page, PolicyTopic};
+
+/// Verbs beside which a light verb adds nothing.
+pub(super) const ACTS: [Cue; 6] = [Cue::Add, Cue::Remove, Cue::Empty, Cue::Checkout, Cue::Buy, Cue::Take];
 
 impl Evidence<'_, '_> {
     /// How strongly the sentence speaks for an intent, 0 to 1.
@@ -26,38 +29,39 @@ impl Evidence<'_, '_> {
         }
     }
 
-    fn has(&self, cue: Cue) -> bool {
+    pub(super) fn has(&self, cue: Cue) -> bool {
         self.sentence.has(cue)
     }
 
-    fn any(&self, cues: &[Cue]) -> bool {
+    pub(super) fn any(&self, cues: &[Cue]) -> bool {
         cues.iter().any(|&cue| self.has(cue))
     }
 
     /// Whether something tells products apart: a garment, fabric, weave or colour.
-    fn describes(&self) -> bool {
+    pub(super) fn describes(&self) -> bool {
         let slots = self.slots;
         let lists = [&slots.fabric, &slots.weave, &slots.colors, &slots.not_colors];
         slots.category.is_some() || lists.iter().any(|list| !list.is_empty())
     }
 
-    fn priced(&self) -> bool {
+    pub(super) fn priced(&self) -> bool {
         self.slots.min_price_paise.is_some() || self.slots.max_price_paise.is_some()
     }
 
     /// `the second one`, `the red one`, `this`.
-    fn points(&self) -> bool {
+    pub(super) fn points(&self) -> bool {
         self.reference.is_some()
     }
 
     /// `the red one`, `the silk saree`: one product of those on the screen.
-    fn definite(&self) -> bool {
+    pub(super) fn definite(&self) -> bool {
         (0..self.sentence.items.len()).any(|index| self.is_determiner(index) && self.names_one(index + 1))
     }
 
-    fn is_determiner(&self, index: usize) -> bool {
+    pub(super) fn is_determiner(&self, index: usize) -> bool {
         let determines = |word: &str| matches!(word, "the" | "this" | "that" | "my");
-        self.sentence.words(index).any(determines) && !self.sentence.items[index].is(Cue::Cart)
+        let item = &self.sentence.items[index];
+        (self.sentence.words(index).any(determines) || item.is(Cue::This)) && !item.is(Cue::Cart)
     }
 
     /// Whether descriptions from `start` on end in a singular garment, a weave or `one`.
@@ -71,7 +75,7 @@ impl Evidence<'_, '_> {
         (named || one) && !(described > 0 && self.plural(start + described - 1))
     }
 
-    fn plural(&self, index: usize) -> bool {
+    pub(super) fn plural(&self, index: usize) -> bool {
         let is_category = self.sentence.items.get(index).is_some_and(|item| item.category().is_some());
         is_category && self.sentence.words(index).last().is_some_and(|word| word.ends_with('s'))
     }
@@ -99,14 +103,16 @@ impl Evidence<'_, '_> {
     }
 
     /// Whether all content consists of these cues.
-    fn accounted_cues(&self, cues: &[Cue]) -> bool {
+    pub(super) fn accounted_cues(&self, cues: &[Cue]) -> bool {
         let content = |item: &&Item| !item.is_filler();
         self.sentence.items.iter().filter(content).all(|item| cues.iter().any(|&cue| item.is(cue)))
     }
 
     fn policy_question(&self) -> f64 {
         let Some((topic, length)) = self.policy else { return 0.0 };
-        let to_page = self.has(Cue::Go) && self.page.is_some();
+        // `where is my order` is a page, `when will my order arrive` a question.
+        let tracks = topic == PolicyTopic::Shipping && self.page == Some(Page::Account) && self.names_page_at_length();
+        let to_page = tracks || self.has(Cue::Go) && self.page.is_some();
         if to_page || (topic == PolicyTopic::Sizes && self.any(&[Cue::Add, Cue::Remove])) {
             return 0.5;
         }
@@ -114,7 +120,17 @@ impl Evidence<'_, '_> {
         if length > 1 { 0.98 } else { 0.97 }
     }
 
+    fn names_page_at_length(&self) -> bool {
+        let page = |meaning: &Meaning| matches!(meaning, Meaning::Page(_));
+        self.sentence.items.iter().any(|item| item.tokens.len() > 2 && item.meanings().iter().any(page))
+    }
+
     fn checkout(&self) -> f64 {
+        // `bill kar do`: a total that is to be made, not told.
+        let makes_bill = self.has(Cue::Total) && self.any(&[Cue::Make, Cue::Add]) && !self.asks();
+        if makes_bill && !self.any(&[Cue::Empty, Cue::Remove, Cue::Cart]) {
+            return 0.95;
+        }
         if !self.has(Cue::Checkout) || self.page == Some(Page::Checkout) {
             return 0.0;
         }
@@ -131,7 +147,9 @@ impl Evidence<'_, '_> {
         if indices.clone().any(|index| self.sentence.disowns(index) && self.sentence.negates(index)) {
             return 0.0;
         }
-        let firm = self.removes_firmly();
+        // `kick the kurta out of my cart`, whatever the verb.
+        let leaves = cart && self.takes_out() && self.describes() && !self.asks() && !self.has(Cue::Add);
+        let firm = self.removes_firmly() || (leaves && !self.any(&[Cue::Show, Cue::Read, Cue::Go]));
         let filters = self.has(Cue::Filter);
         if filters
             || !(firm
@@ -142,6 +160,7 @@ impl Evidence<'_, '_> {
         }
         match () {
             () if cart || self.points() || self.definite() => 0.96,
+            () if firm && self.slots.category.is_some() => 0.97,
             () if self.slots.category.is_some() || self.slots.quantity.is_some() => 0.9,
             () if self.describes() || self.has(Cue::Generic) || self.has(Cue::Item) => 0.75,
             () if !self.has_unknown() => 0.75,
@@ -159,12 +178,25 @@ impl Evidence<'_, '_> {
         })
     }
 
+    /// Whether something is asked, not told to be done.
+    fn asks(&self) -> bool {
+        let opens = self.sentence.tokens.first().map(|token| token.word.as_str());
+        let words =
+            ["is", "are", "do", "does", "did", "have", "has", "what", "which", "how", "why", "when", "was", "who"];
+        self.has(Cue::Question) || opens.is_some_and(|word| words.contains(&word))
+    }
+
     fn takes_out(&self) -> bool {
-        ["out", "off", "from"].iter().any(|word| self.sentence.has_word(word))
+        let says = |words: &[&str]| words.iter().any(|word| self.sentence.has_word(word));
+        // `से` and `నుంచి` have other uses, too: `दोनों में से पहली`.
+        says(&["out", "off", "from"])
+            || (self.has(Cue::Cart) && says(&["se", "से", "నుంచి", "నుండి", "లోంచి", "nunchi", "nundi", "lonchi"]))
     }
 
     fn puts_in(&self) -> bool {
-        self.has(Cue::Cart) && ["in", "into", "to"].iter().any(|word| self.sentence.has_word(word)) && !self.takes_out()
+        self.has(Cue::Cart)
+            && ["in", "into", "to", "में", "mein", "me", "లో", "లోకి", "lo"].iter().any(|word| self.sentence.has_word(word))
+            && !self.takes_out()
     }
 
     fn change(&self) -> f64 {
@@ -175,19 +207,29 @@ impl Evidence<'_, '_> {
             return 0.0;
         }
         match () {
-            () if counted && (moves || self.any(&[Cue::Change, Cue::Add])) => 0.98,
+            () if counted && (moves || self.any(&[Cue::Change, Cue::Add, Cue::Make])) => 0.98,
             () if counted && quantity => 0.9,
             () if moves && (quantity || self.points() || self.has(Cue::Cart) || self.content == 1) => 0.95,
             () if moves && self.describes() => 0.8,
             () if self.has(Cue::Change) && quantity && (self.points() || self.describes() || !self.has_unknown()) => {
                 0.95
             }
-            () if quantity && self.sentence.has_word("instead") && !self.has(Cue::Show) => 0.97,
+            () if quantity && (self.sentence.has_word("instead") || self.has(Cue::Instead)) && !self.has(Cue::Show) => {
+                0.97
+            }
+            () if quantity
+                && self.has(Cue::Make)
+                && !self.any(&ACTS)
+                && !self.has(Cue::Show)
+                && !self.has_unknown() =>
+            {
+                0.92
+            }
             () => 0.0,
         }
     }
 
-    fn has_unknown(&self) -> bool {
+    pub(super) fn has_unknown(&self) -> bool {
         self.sentence.items.iter().any(|item| matches!(item.sense, Sense::Unknown))
     }
 
@@ -202,9 +244,11 @@ impl Evidence<'_, '_> {
         match () {
             () if self.has(Cue::Add) && cart => 0.97,
             () if self.has(Cue::Add) && (one || quantity) && !shows => 0.96,
-            () if self.has(Cue::Add) && self.describes() && !shows => 0.85,
+            () if self.has(Cue::Add) && self.describes() && !shows => 0.95,
             () if self.has(Cue::Add) && !self.describes() && !shows && !self.has_unknown() => 0.8,
             () if self.has(Cue::Filter) || self.aspect.is_some() => 0.0,
+            // `send the blue dupatta to my cart`, whatever the verb.
+            () if self.puts_in() && (one || self.describes()) && !shows && !self.asks() => 0.96,
             () if self.any(&[Cue::Buy, Cue::Take]) && cart && (one || self.describes()) => 0.95,
             () if self.has(Cue::Buy) && one && !shows => 0.97,
             () if self.firmly_takes() && (one || quantity) => 0.97,
@@ -233,11 +277,11 @@ impl Evidence<'_, '_> {
         items.iter().any(|item| item.is(Cue::Take)) && !self.takes_out()
     }
 
-    fn refined(&self) -> bool {
+    pub(super) fn refined(&self) -> bool {
         self.has(Cue::Refine) && !self.slots.colors.is_empty()
     }
 
-    fn reads(&self) -> bool {
+    pub(super) fn reads(&self) -> bool {
         self.aspect.is_some() || self.has(Cue::Read)
     }
 
@@ -250,7 +294,8 @@ impl Evidence<'_, '_> {
             return 0.0;
         }
         let asks = self.any(&[Cue::Show, Cue::Read, Cue::Total]) || self.aspect.is_some();
-        let questions = ["what", "how", "is", "whats", "which"].iter().any(|word| self.sentence.has_word(word));
+        let questions = self.has(Cue::Question)
+            || ["what", "how", "is", "whats", "which"].iter().any(|word| self.sentence.has_word(word));
         match self.has(Cue::Cart) {
             true if (asks || questions) && !self.has(Cue::Go) => 0.96,
             true if self.has(Cue::Total) => 0.9,
@@ -269,6 +314,8 @@ impl Evidence<'_, '_> {
         let orders = self.any(&[Cue::Add, Cue::Remove, Cue::Empty, Cue::Buy]);
         match self.page {
             Some(_) if orders && self.has(Cue::Cart) => 0.0,
+            // `read my cart back to me`
+            Some(Page::Back) if self.has(Cue::Cart) && self.has(Cue::Read) => 0.0,
             Some(page) if goes || alone || page == Page::Back && self.content <= 3 => 0.97,
             Some(page) if !matches!(page, Page::Home | Page::Shop) && !self.describes() => 0.93,
             Some(_) if !self.describes() && !self.points() => 0.8,
@@ -280,137 +327,5 @@ impl Evidence<'_, '_> {
             _ if goes && self.definite() => 0.9,
             _ => 0.0,
         }
-    }
-
-    fn read_product(&self) -> f64 {
-        let one = self.points() || self.definite();
-        let asks = self.aspect.is_some();
-        let tells = self.any(&[Cue::Read, Cue::Choose]);
-        if self.has(Cue::Cart) || self.refined() && self.aspect.is_none() {
-            return 0.0;
-        }
-        let lists = self.has(Cue::Show) && !one;
-        let singular = self.slots.category.is_some() && !self.any_plural();
-        match () {
-            () if asks && self.points() => 0.97,
-            () if self.asks_whether() => 0.96,
-            () if self.asks_about_this() => 0.96,
-            () if asks && self.definite() => 0.95,
-            () if tells && one => 0.95,
-            () if self.has(Cue::Show) && one && !self.has(Cue::More) && !self.filtered() => 0.93,
-            () if self.asks_stock(one) => 0.94,
-            () if asks && self.only_asks() => 0.9,
-            () if asks && singular && !lists && !self.has(Cue::Want) => 0.97,
-            () if tells && singular && self.has(Cue::Read) => 0.97,
-            () if asks && names_product(self.sentence) && self.asks_price() && !lists => 0.9,
-            () if asks && !lists && !self.describes() && !self.has_unknown() => 0.72,
-            () if self.only_read() => 0.8,
-            () if one && self.content <= 2 && !self.has(Cue::Want) && !self.sentence.has_word("it") => 0.7,
-            () => 0.0,
-        }
-    }
-
-    /// `show me this in blue` filters, `show me the blue one` points.
-    fn filtered(&self) -> bool {
-        let in_color = self
-            .sentence
-            .items
-            .iter()
-            .enumerate()
-            .any(|(index, item)| index > 0 && self.sentence.is_word(index - 1, "in") && (item.color().is_some()));
-        self.slots.sort.is_some() || self.priced() || in_color || self.has(Cue::Filter)
-    }
-
-    /// `is it pure silk`, `does the first one come in red`.
-    fn asks_whether(&self) -> bool {
-        let opens = self.sentence.tokens.first().map(|token| token.word.as_str());
-        matches!(opens, Some("is" | "are" | "does" | "was" | "has")) && self.points() && !self.has_unknown()
-    }
-
-    /// `how long is this saree`: a question about what the shopper looks at.
-    fn asks_about_this(&self) -> bool {
-        let opens = self.sentence.tokens.first().map(|token| token.word.as_str());
-        let question = matches!(opens, Some("how" | "what" | "who" | "where" | "why" | "tell"));
-        let shown = ["this", "that", "these"].iter().any(|word| self.sentence.has_word(word));
-        let clear = names_product(self.sentence) || (shown && !self.has_unknown());
-        question && clear && self.has(Cue::This) && !self.any(&[Cue::Show, Cue::Refine]) && self.slots.sort.is_none()
-    }
-
-    fn asks_stock(&self, one: bool) -> bool {
-        one && !self.slots.sizes.is_empty() && !self.has(Cue::Want) && !self.has(Cue::Filter)
-    }
-
-    fn asks_price(&self) -> bool {
-        self.aspect == Some(Aspect::Price) && !self.any(&[Cue::Show, Cue::Filter])
-    }
-
-    fn any_plural(&self) -> bool {
-        (0..self.sentence.items.len()).any(|index| self.plural(index))
-    }
-
-    /// `what does it cost`, `reviews`: nothing but the aspect and words that ask.
-    fn only_asks(&self) -> bool {
-        let asking = |item: &&Item| {
-            let cues =
-                [Cue::Read, Cue::Show, Cue::This, Cue::Item, Cue::ColorNoun, Cue::SizeNoun, Cue::Want, Cue::More];
-            item.is_filler()
-                || cues.iter().any(|&cue| item.is(cue))
-                || item.meanings().iter().any(|meaning| matches!(meaning, Meaning::Aspect(_)))
-        };
-        self.sentence.items.iter().all(|item| asking(&item))
-    }
-
-    /// `describe it`, `read it out`, `tell me more`.
-    fn only_read(&self) -> bool {
-        self.has(Cue::Read) && self.accounted_cues(&[Cue::Read, Cue::This, Cue::More, Cue::Item])
-    }
-
-    fn search(&self) -> f64 {
-        let slots = self.slots;
-        let shows = self.any(&[Cue::Show, Cue::Want, Cue::Filter, Cue::Buy]);
-        let dialogue =
-            self.in_dialogue || self.any(&[Cue::One, Cue::Refine, Cue::Generic, Cue::Filter, Cue::ColorNoun]);
-        let with = |asked: f64, talked: f64, bare: f64| {
-            if shows {
-                asked
-            } else if dialogue {
-                talked
-            } else {
-                bare
-            }
-        };
-        let opens = self.sentence.tokens.first().map(|token| token.word.as_str());
-        if matches!(opens, Some("why" | "who")) {
-            return 0.45;
-        }
-        if self.asks_price() && !shows && !names_product(self.sentence) && !self.priced() {
-            return 0.45;
-        }
-        match () {
-            () if slots.category.is_some() && shows => 0.96,
-            () if slots.category.is_some() || !slots.weave.is_empty() => 0.94,
-            () if self.describes() => with(0.9, 0.88, 0.8),
-            () if slots.sort.is_some() => with(0.88, 0.88, 0.8),
-            () if self.priced() => with(0.88, 0.86, 0.78),
-            () if !slots.sizes.is_empty() || slots.occasion.is_some() => with(0.86, 0.84, 0.74),
-            () if self.has(Cue::More) && !self.reads() && (shows || !self.has_unknown()) => with(0.85, 0.8, 0.75),
-            () if self.has(Cue::Filter) => 0.8,
-            () if self.has(Cue::Refine) && self.has(Cue::Show) && self.content <= 2 => 0.8,
-            () if self.has(Cue::Generic) && shows => 0.85,
-            () if self.has_feature() => with(0.7, 0.6, 0.45),
-            () if self.shows_only() => 0.6,
-            () => 0.0,
-        }
-    }
-
-    fn has_feature(&self) -> bool {
-        let feature = |meaning: &Meaning| matches!(meaning, Meaning::Feature(_));
-        self.sentence.items.iter().any(|item| !item.refused && item.meanings().iter().any(feature))
-    }
-
-    /// `show me something`, `i want to shop`.
-    fn shows_only(&self) -> bool {
-        let open = ["something", "anything", "everything", "shop", "shopping"];
-        self.any(&[Cue::Show, Cue::Want]) && open.iter().any(|word| self.sentence.has_word(word))
     }
 }

@@ -10,7 +10,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use action::{Action, Removal};
@@ -20,6 +20,7 @@ pub use words::number_words;
 pub(crate) use action::uncovered;
 use action::{product_path, search_path};
 use speech::Speech;
+pub use speech::join_ssml;
 use words::{list, money};
 
 use super::terms::Page;
@@ -37,12 +38,30 @@ pub struct Reply {
     pub action: Action,
     /// What the shopper may say next.
     pub suggestions: Vec<String>,
+    /// What is asked back, when nothing can be done before it is answered.
+    pub question: Option<Question>,
+}
+
+/// What a reply asks the shopper; `text` words it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Question {
+    /// Which product is meant.
+    WhichProduct,
+    /// How many pieces are wanted.
+    HowMany,
+    /// What was said, in other words.
+    Rephrase,
 }
 
 impl Reply {
     fn new(speech: &Speech, action: Action, suggestions: &[&str]) -> Self {
         let suggestions = suggestions.iter().map(|&text| text.to_owned()).collect();
-        Self { text: speech.text(), ssml: speech.ssml(), action, suggestions }
+        Self { text: speech.text(), ssml: speech.ssml(), action, suggestions, question: None }
+    }
+
+    fn asking(self, question: Question) -> Self {
+        Self { question: Some(question), ..self }
     }
 }
 
@@ -192,7 +211,8 @@ fn change(understood: &Understood, found: &Found) -> Reply {
     };
     let product_id = product.id.clone();
     match quantity {
-        None => Reply::new(&Speech::of("How many pieces do you want?"), Action::Unknown, &["make it two"]),
+        None => Reply::new(&Speech::of("How many pieces do you want?"), Action::Unknown, &["make it two"])
+            .asking(Question::HowMany),
         Some(0) => {
             let action = Action::RemoveFromCart { removal: Removal::Product { product_id } };
             Reply::new(&Speech::of(format!("Removing {} from your cart.", product.name)), action, &[])
@@ -253,7 +273,7 @@ fn answer_policy(understood: &Understood, found: &Found) -> Reply {
 /// Asks which product is meant; names the candidates when the words fit several.
 fn which_product(understood: &Understood, found: &Found) -> Reply {
     let names: Vec<_> = found.products.iter().take(NAMED).map(|product| product.name.as_str()).collect();
-    match (&understood.reference, names.len()) {
+    let reply = match (&understood.reference, names.len()) {
         (Some(ProductReference::Name { .. }), 1..) => {
             let speech = Speech::of(format!("Which one do you mean: {}?", list(&names, "or")));
             Reply::new(&speech, search_action(understood), &["the first one", "the second one"])
@@ -263,7 +283,8 @@ fn which_product(understood: &Understood, found: &Found) -> Reply {
             Reply::new(&speech, Action::Unknown, &EXAMPLES)
         }
         _ => Reply::new(&Speech::of("Which product do you mean?"), Action::Unknown, &["the first one", "the last one"]),
-    }
+    };
+    reply.asking(Question::WhichProduct)
 }
 
 fn help() -> Reply {
@@ -274,5 +295,5 @@ fn help() -> Reply {
 
 fn not_understood() -> Reply {
     let speech = Speech::of("Sorry, I did not understand.").then(format!("You can say: {}.", list(&EXAMPLES, "or")));
-    Reply::new(&speech, Action::Unknown, &EXAMPLES)
+    Reply::new(&speech, Action::Unknown, &EXAMPLES).asking(Question::Rephrase)
 }

@@ -30,6 +30,13 @@ impl Speech {
     }
 }
 
+/// Two spoken replies as one, with a pause between them.
+pub fn join_ssml(first: &str, second: &str) -> String {
+    let first = first.strip_suffix("</speak>").unwrap_or(first);
+    let second = second.strip_prefix("<speak>").unwrap_or(second);
+    format!("{first}<break time=\"400ms\"/>{second}")
+}
+
 /// Text for XML 1.0 content and attributes: markup escaped, characters that XML forbids dropped
 /// (section 2.2 of the recommendation).
 fn escape(text: &str) -> String {
@@ -59,6 +66,10 @@ mod tests {
         assert_eq!(
             speech.ssml(),
             "<speak><s>A &lt;break/&gt; &amp; &quot;B&quot;</s><break time=\"200ms\"/><s>Done.</s></speak>"
+        );
+        assert_eq!(
+            join_ssml(&Speech::of("A.").ssml(), &Speech::of("B.").ssml()),
+            "<speak><s>A.</s><break time=\"400ms\"/><s>B.</s></speak>"
         );
         assert_eq!(speech.text(), "A <break/> & \"B\"\u{7} Done.");
     }

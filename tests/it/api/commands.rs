@@ -1,5 +1,6 @@
 //! Ask Pravi in text: what is found, what is meant, what is kept.
 
+mod conversed;
 mod kept;
 mod meant;
 mod truth;
