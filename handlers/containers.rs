@@ -71,9 +71,11 @@ pub const VOICE_JOBS: &str = "voice-jobs";
 pub const VOICE_RESULTS: &str = "voice-results";
 /// Synthesised speech, by the hash of what shapes it.
 pub const SPEECH: &str = "speech";
+/// Tickets of what is done for an account: clean-up after a consent, exports, erasure.
+pub const ACCOUNT_JOBS: &str = "account-jobs";
 
 /// Every blob container.
-pub const BLOB_CONTAINERS: [&str; 4] = [VOICE_UPLOADS, VOICE_JOBS, VOICE_RESULTS, SPEECH];
+pub const BLOB_CONTAINERS: [&str; 5] = [VOICE_UPLOADS, VOICE_JOBS, VOICE_RESULTS, SPEECH, ACCOUNT_JOBS];
 
 /// The partition of `CUSTOMERS` that holds everything of one owner: a user, or an anonymous
 /// exchange that owns itself.

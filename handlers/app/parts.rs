@@ -32,6 +32,8 @@ use crate::settings::{Environment, Settings};
 
 /// The secret that signs access tokens.
 const SIGNING_KEY: &str = "jwt-signing-key";
+/// The secret that makes pseudonyms of customers and networks.
+const PSEUDONYM_KEY: &str = "pseudonym-key";
 
 /// The product's containers, and the local host's own.
 static CONTAINERS: LazyLock<Vec<&'static Container>> =
@@ -140,13 +142,14 @@ async fn secrets(
     embedded: &Embedded<'_>,
 ) -> Result<(Arc<dyn Secrets>, KeyRing)> {
     let Some(vault) = &settings.connections.key_vault else {
+        embedded.secret(PSEUDONYM_KEY, fresh_key).await?;
         let key = embedded.secret(SIGNING_KEY, fresh_signing_key).await?;
         let keys = SigningKeys::from_secret(&key, &settings.token_issuer, &settings.token_audience)?;
         return Ok((Arc::new(embedded.secrets()?), KeyRing::fixed(keys)));
     };
     let secrets = KeyVaultSecrets::new(vault, settings.secrets.clone(), azure.credential()?, azure.transport()?)
         .map_err(Error::internal)?;
-    secrets.preload(settings.named_secrets().chain([SIGNING_KEY]));
+    secrets.preload(settings.named_secrets().chain([SIGNING_KEY, PSEUDONYM_KEY]));
     let secrets: Arc<dyn Secrets> = Arc::new(secrets);
     let rotation = Rotation {
         secret: SIGNING_KEY.to_owned(),

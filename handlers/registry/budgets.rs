@@ -9,7 +9,7 @@
 //! over its budget is logged and counted.
 
 /// The budgets, by name.
-const REQUEST_UNITS: [(&str, f64); 39] = [
+const REQUEST_UNITS: [(&str, f64); 40] = [
     ("AccountsAuthLogin", 15.0),
     ("AccountsAuthLoginJson", 15.0),
     ("AccountsAuthLogout", 10.0),
@@ -21,6 +21,7 @@ const REQUEST_UNITS: [(&str, f64); 39] = [
     ("AccountsAuthReset", 30.0),
     ("AccountsAuthResetRequest", 20.0),
     ("AccountsConsentsCreate", 30.0),
+    ("AccountsConsentsHistory", 3.0),
     ("AccountsConsentsList", 1.0),
     ("AccountsJwks", 0.0),
     ("AccountsPreferencesGet", 1.0),

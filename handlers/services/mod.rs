@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod analytics;
 pub mod ops;
 mod outbox;
+pub mod privacy;
 pub mod shop;
 pub mod voice;
 
@@ -11,8 +12,15 @@ use crate::function::Function;
 
 /// Every function of the product.
 pub fn functions() -> Vec<Function> {
-    [shop::functions(), accounts::functions(), voice::functions(), analytics::functions(), ops::functions()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        shop::functions(),
+        accounts::functions(),
+        privacy::functions(),
+        voice::functions(),
+        analytics::functions(),
+        ops::functions(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -1,22 +1,25 @@
-//! Accounts: who customers are, how they sign in, and what they consent to.
+//! Accounts: who customers are, and how they sign in.
 
 mod auth;
-mod consents;
 mod model;
 mod passwords;
 mod profile;
+mod pseudonym;
 mod sessions;
 mod store;
 
 pub use model::{Consent, Purpose, User};
+pub use pseudonym::{Pseudonym, network_pseudonym, pseudonym};
 pub use sessions::SessionEnded;
-pub use store::{create_user, user};
+pub use store::{consents_to, create_user, user};
+
+pub(super) use store::{closed, forget_consents, user_document};
 
 use crate::function::Function;
 
 /// This service's rows of the registry.
 pub fn functions() -> Vec<Function> {
-    [auth::functions(), sessions::functions(), profile::functions(), passwords::functions(), consents::functions()]
+    [auth::functions(), sessions::functions(), profile::functions(), passwords::functions()]
         .into_iter()
         .flatten()
         .collect()

@@ -24,6 +24,19 @@ pub enum Purpose {
     Analytics,
 }
 
+impl Purpose {
+    pub const ALL: [Self; 3] = [Self::VoiceStorage, Self::Training, Self::Analytics];
+
+    /// The purpose as it is written on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::VoiceStorage => "voiceStorage",
+            Self::Training => "training",
+            Self::Analytics => "analytics",
+        }
+    }
+}
+
 /// The present state of a consent. Every change of it is kept in the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -1,4 +1,5 @@
-//! Facts for reports: a row for each voice exchange, without words and without names.
+//! Facts for reports: a row for each voice exchange, without words and without names. Customers who agree to
+//! analytics are told apart by a pseudonym.
 
 use serde_json::Value;
 
@@ -6,13 +7,17 @@ use super::EVENT_QUEUE;
 use crate::error::{Error, Result};
 use crate::function::{Function, Outcome, QueueMessage};
 use crate::ports::events::DomainEvent;
-use crate::ports::reporting::{Cell, Column, ColumnType, Row, Table};
+use crate::ports::reporting::{Cell, Column, ColumnType, Comparison, Row, Table};
+use crate::services::accounts::{self, Pseudonym, Purpose};
 use crate::state::AppState;
-use crate::types::Service;
+use crate::types::{Service, UserId};
 
 const fn column(name: &'static str, kind: ColumnType, nullable: bool) -> Column {
     Column { name, kind, nullable }
 }
+
+/// The column, in each table that has it, with the pseudonym of the customer whom a row is about.
+const SUBJECT: &str = "subject";
 
 /// Every ended exchange or recording. The event's id is the key, so that redelivery changes nothing.
 static VOICE_FACTS: Table = Table {
@@ -30,9 +35,10 @@ static VOICE_FACTS: Table = Table {
         column("confidence", ColumnType::Real, true),
         column("found", ColumnType::Integer, true),
         column("audio_ms", ColumnType::Integer, true),
+        column(SUBJECT, ColumnType::Text(43), true),
     ],
     key: &["event_id"],
-    indexes: &[&["tenant_id", "occurred_at"]],
+    indexes: &[&["tenant_id", "occurred_at"], &[SUBJECT]],
 };
 
 /// Every table of the reporting database.
@@ -50,11 +56,34 @@ async fn project(state: AppState, message: QueueMessage) -> Result<Outcome> {
         return Ok(Outcome::of(format!("{} tells of no fact", event.kind)));
     }
     let kind = event.kind.clone();
-    state.reporting.upsert(&VOICE_FACTS, vec![row(event)]).await?;
+    let subject = subject(&state, &event).await?;
+    state.reporting.upsert(&VOICE_FACTS, vec![row(event, subject)]).await?;
     Ok(Outcome::of(format!("fact of {kind} written")))
 }
 
-fn row(event: DomainEvent) -> Row {
+/// Whom a fact is about: told only when the customer agreed to it as it happened, which the event shows by
+/// naming them, and still does.
+async fn subject(state: &AppState, event: &DomainEvent) -> Result<Option<Pseudonym>> {
+    let named = event.data.get("userId").and_then(Value::as_str).and_then(|id| id.parse::<UserId>().ok());
+    let Some(id) = named else { return Ok(None) };
+    let user = accounts::user(state, &event.tenant_id, &id).await?;
+    if !user.is_some_and(|user| user.active && user.consents_to(Purpose::Analytics)) {
+        return Ok(None);
+    }
+    accounts::pseudonym(state, &event.tenant_id, &id).await.map(Some)
+}
+
+/// Deletes the rows about a customer from every table; gives their number.
+pub async fn forget(state: &AppState, subject: &Pseudonym) -> Result<u64> {
+    let mut deleted = 0;
+    for table in TABLES.into_iter().filter(|table| table.columns.iter().any(|column| column.name == SUBJECT)) {
+        let about = Comparison::Equal(SUBJECT, Cell::Text(subject.to_string()));
+        deleted += state.reporting.delete(table, vec![about]).await?;
+    }
+    Ok(deleted)
+}
+
+fn row(event: DomainEvent, subject: Option<Pseudonym>) -> Row {
     let text = |field: &str| match event.data.get(field).and_then(Value::as_str) {
         Some(text) => Cell::Text(text.to_owned()),
         None => Cell::Null,
@@ -73,5 +102,6 @@ fn row(event: DomainEvent) -> Row {
         event.data.get("confidence").and_then(Value::as_f64).map_or(Cell::Null, Cell::Real),
         integer("total"),
         integer("audioMs"),
+        subject.map_or(Cell::Null, |subject| Cell::Text(subject.to_string())),
     ]
 }

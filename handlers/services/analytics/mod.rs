@@ -3,7 +3,7 @@
 mod facts;
 mod relay;
 
-pub use facts::TABLES;
+pub use facts::{TABLES, forget};
 
 use crate::function::Function;
 

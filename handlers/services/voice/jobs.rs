@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::model::{Interaction, Reason, Recognition, Sample, Status, Ticket};
+use super::permissions::Permissions;
 use super::pipeline::{self, Recognised};
 use super::source::BlobSource;
 use super::store;
@@ -16,7 +17,6 @@ use crate::function::{BlobWritten, Function, Outcome, TimerTick};
 use crate::ports::blobs::{BlobName, PutOptions, whole};
 use crate::ports::documents::{Filter, Query, Scope};
 use crate::ports::{Condition, ETag, PortErrorKind};
-use crate::services::accounts::{self, Purpose};
 use crate::services::shop::answers::{self, Answer};
 use crate::state::AppState;
 use crate::types::InteractionId;
@@ -68,14 +68,14 @@ pub(super) async fn work(state: &AppState, ticket: &Ticket, sample: Sample, etag
     let Some((mut sample, etag)) = begin(state, ticket, sample, etag).await? else {
         return outrun(state, ticket).await;
     };
-    let interaction = if sample.attempts > MAX_ATTEMPTS {
+    let (interaction, permissions) = if sample.attempts > MAX_ATTEMPTS {
         let detail = "We could not process this recording. Please record again.";
         end(&mut sample, state, Status::Failed, Some(Reason { code: "gave_up".into(), detail: detail.into() }));
-        None
+        (None, Permissions::default())
     } else {
         listen(state, ticket, &mut sample).await?
     };
-    match store::sample_finish(state, ticket, &sample, etag, interaction.as_ref()).await? {
+    match store::sample_finish(state, ticket, &sample, etag, interaction.as_ref(), permissions).await? {
         Ok(()) => Ok(Some(sample)),
         Err(error) if matches!(error.error.kind(), PortErrorKind::PreconditionFailed | PortErrorKind::NotFound) => {
             outrun(state, ticket).await
@@ -132,12 +132,13 @@ async fn outrun(state: &AppState, ticket: &Ticket) -> Result<Option<Sample>> {
     }
 }
 
-/// Listens to the recording and sets the sample's end; gives the interaction that came of it.
-async fn listen(state: &AppState, ticket: &Ticket, sample: &mut Sample) -> Result<Option<Interaction>> {
+/// Listens to the recording and sets the sample's end; gives the interaction that came of it, and what its
+/// customer permits.
+async fn listen(state: &AppState, ticket: &Ticket, sample: &mut Sample) -> Result<(Option<Interaction>, Permissions)> {
     let Some(source) = BlobSource::open(state.blobs.clone(), ticket.upload()).await? else {
         let detail = "No recording was uploaded in time. Please record again.";
         end(sample, state, Status::Rejected, Some(Reason { code: "not_uploaded".into(), detail: detail.into() }));
-        return Ok(None);
+        return Ok((None, Permissions::default()));
     };
     let analysis = match pipeline::analyse(state, source, Limits::default()).await? {
         Ok(analysis) => analysis,
@@ -145,7 +146,7 @@ async fn listen(state: &AppState, ticket: &Ticket, sample: &mut Sample) -> Resul
             tracing::info!(sample_id = %sample.id, code = rejection.code(), detail = rejection.detail(), "recording rejected");
             let reason = Reason { code: rejection.code().into(), detail: rejection.to_string() };
             end(sample, state, Status::Rejected, Some(reason));
-            return Ok(None);
+            return Ok((None, Permissions::default()));
         }
     };
     let Analysis { measurements, quality, waveform, speech, rendition, .. } = analysis;
@@ -158,9 +159,10 @@ async fn listen(state: &AppState, ticket: &Ticket, sample: &mut Sample) -> Resul
             unrecognised(state, sample)
         }
     };
-    let consent = accounts::user(state, &ticket.tenant_id, &ticket.user_id)
-        .await?
-        .is_some_and(|user| user.active && user.consents_to(Purpose::VoiceStorage));
+    // Asked only now, when the sample is marked as being worked: who withdraws later writes it anew, and what
+    // is ended here counts no more.
+    let permissions = Permissions::of(state, &ticket.tenant_id, &ticket.user_id).await?.unwrap_or_default();
+    let consent = permissions.storage;
     if consent {
         let options =
             PutOptions { content_type: Some(crate::audio::rendition::MEDIA_TYPE.into()), ..PutOptions::default() };
@@ -178,17 +180,18 @@ async fn listen(state: &AppState, ticket: &Ticket, sample: &mut Sample) -> Resul
     };
     let interaction = answer
         .as_ref()
-        .map(|answer| interaction(state, sample, &recognition, answer, measurements.duration_ms, consent))
+        .map(|answer| interaction(state, sample, &recognition, answer, measurements.duration_ms, permissions))
         .transpose()?;
     sample.kept = consent;
+    sample.training_allowed = permissions.training;
     sample.result =
         answer.map(|answer| answer.for_interaction(interaction.as_ref().map(|interaction| &interaction.id), consent));
     sample.measurements = Some(measurements);
     sample.quality = Some(quality);
     sample.waveform = Some(waveform);
-    sample.recognition = Some(if consent { recognition } else { without_words(recognition) });
+    sample.recognition = Some(if consent { recognition } else { recognition.without_words() });
     end(sample, state, Status::Completed, None);
-    Ok(interaction)
+    Ok((interaction, permissions))
 }
 
 fn end(sample: &mut Sample, state: &AppState, status: Status, reason: Option<Reason>) {
@@ -210,19 +213,15 @@ fn unrecognised(state: &AppState, sample: &Sample) -> Recognition {
     }
 }
 
-/// What may be kept of a recognition without consent.
-fn without_words(recognition: Recognition) -> Recognition {
-    Recognition { transcript: None, segments: Vec::new(), ..recognition }
-}
-
 fn interaction(
     state: &AppState,
     sample: &Sample,
     recognition: &Recognition,
     answer: &Answer,
     audio_ms: u64,
-    consent: bool,
+    permissions: Permissions,
 ) -> Result<Interaction> {
+    let consent = permissions.storage;
     Ok(Interaction {
         kind: Interaction::KIND.into(),
         id: InteractionId::twin_of(sample.id.as_str()).map_err(Error::internal)?,
@@ -231,6 +230,7 @@ fn interaction(
         created_at: state.clock.now(),
         query: recognition.transcript.clone().filter(|_| consent),
         response: consent.then(|| answer.text.clone()),
+        training_allowed: permissions.training,
         language: answer.language,
         intent: answer.intent_name(),
         confidence: answer.confidence,

@@ -1,8 +1,9 @@
 //! Samples and interactions in documents.
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
 use super::model::{Interaction, Reason, Sample, Status, Ticket};
+use super::permissions::Permissions;
 use crate::containers::{CUSTOMERS, customer};
 use crate::error::{Error, Result};
 use crate::identity::Caller;
@@ -10,7 +11,7 @@ use crate::ports::documents::{BatchError, Document, DocumentStore, NewDocument, 
 use crate::ports::{Condition, ETag, PortResult};
 use crate::services::outbox;
 use crate::state::AppState;
-use crate::types::EventId;
+use crate::types::{EventId, UserId};
 
 const DAY: u32 = 86_400;
 /// Recordings and what was made of them, with consent.
@@ -25,6 +26,12 @@ fn lifetime(sample: &Sample) -> Ttl {
     let kept = sample.status == Status::Completed && sample.kept;
     // What has not ended yet is ended by the reconciling timer long before.
     Ttl::Seconds(if kept || !sample.status.is_final() { KEPT } else { NOT_KEPT })
+}
+
+/// What is left at `now` of a lifetime that began at `since`: writing something anew does not keep it longer.
+fn rest(lifetime: u32, since: DateTime<Utc>, now: DateTime<Utc>) -> Ttl {
+    let left = i64::from(lifetime) - (now - since).num_seconds();
+    Ttl::Seconds(u32::try_from(left.max(1)).unwrap_or(lifetime).min(lifetime))
 }
 
 fn partition(ticket: &Ticket) -> PartitionKey {
@@ -58,6 +65,32 @@ pub async fn sample_replace(
     Ok(written.etag)
 }
 
+/// Replaces a version of a sample as [`sample_replace`] does; one that has ended goes when it would have
+/// gone.
+pub async fn sample_rewrite(state: &AppState, ticket: &Ticket, sample: &Sample, etag: ETag) -> PortResult<ETag> {
+    let mut document = document(sample)?;
+    if let (Ttl::Seconds(lifetime), Some(ended)) = (document.ttl, sample.finished_at) {
+        document.ttl = rest(lifetime, ended, state.clock.now());
+    }
+    let written = state.documents.replace(&CUSTOMERS, &partition(ticket), document, Condition::IfMatch(etag)).await?;
+    Ok(written.etag)
+}
+
+/// Replaces a version of an interaction, which goes when it would have gone. The port's error tells of a
+/// lost race.
+pub async fn interaction_rewrite(
+    state: &AppState,
+    partition: &PartitionKey,
+    interaction: &Interaction,
+    etag: ETag,
+) -> PortResult<()> {
+    let mut document = interaction_document(interaction)?;
+    if let Ttl::Seconds(lifetime) = document.ttl {
+        document.ttl = rest(lifetime, interaction.created_at, state.clock.now());
+    }
+    state.documents.replace(&CUSTOMERS, partition, document, Condition::IfMatch(etag)).await.map(drop)
+}
+
 /// Writes the end of a sample: the sample, its interaction if there is one, and the event, all or
 /// nothing.
 pub async fn sample_finish(
@@ -66,6 +99,7 @@ pub async fn sample_finish(
     sample: &Sample,
     etag: ETag,
     interaction: Option<&Interaction>,
+    permissions: Permissions,
 ) -> Result<Result<(), BatchError>> {
     let mut operations = vec![Operation::Replace(document(sample)?, Condition::IfMatch(etag))];
     if let Some(interaction) = interaction {
@@ -77,14 +111,21 @@ pub async fn sample_finish(
         _ => "voice.sample.failed",
     };
     let event_id = EventId::twin_of(sample.id.as_str()).map_err(Error::internal)?;
-    let data = event_data(sample.reason.as_ref(), interaction);
+    let owner = Some(&ticket.user_id).filter(|_| permissions.analytics);
+    let data = event_data(sample.reason.as_ref(), interaction, owner);
     let at = sample.finished_at.unwrap_or_else(Utc::now);
     operations.push(outbox::put(event_id, kind, &ticket.tenant_id, sample.id.as_str(), at, data)?);
     Ok(state.documents.batch(&CUSTOMERS, &partition(ticket), operations).await.map(|_| ()))
 }
 
 /// Writes an interaction that has no sample, with its event.
-pub async fn interaction_create(state: &AppState, caller: &Caller, interaction: &Interaction) -> Result<()> {
+pub async fn interaction_create(
+    state: &AppState,
+    caller: &Caller,
+    interaction: &Interaction,
+    permissions: Permissions,
+) -> Result<()> {
+    let named = caller.principal().map(|principal| &principal.user).filter(|_| permissions.analytics);
     let owner = caller.principal().map_or(interaction.id.as_str(), |principal| principal.user.as_str());
     let event_id = EventId::twin_of(interaction.id.as_str()).map_err(Error::internal)?;
     let operations = vec![
@@ -95,7 +136,7 @@ pub async fn interaction_create(state: &AppState, caller: &Caller, interaction: 
             caller.tenant(),
             interaction.id.as_str(),
             interaction.created_at,
-            event_data(None, Some(interaction)),
+            event_data(None, Some(interaction), named),
         )?,
     ];
     let partition = customer(caller.tenant(), owner);
@@ -108,9 +149,13 @@ fn interaction_document(interaction: &Interaction) -> PortResult<NewDocument> {
     Ok(NewDocument::new(interaction.id.as_str(), interaction)?.with_ttl(Ttl::Seconds(lifetime)))
 }
 
-/// What an event tells: figures and kinds, none of the shopper's words.
-fn event_data(reason: Option<&Reason>, interaction: Option<&Interaction>) -> serde_json::Value {
+/// What an event tells: figures and kinds, none of the shopper's words; `owner` only with consent to
+/// analytics.
+fn event_data(reason: Option<&Reason>, interaction: Option<&Interaction>, owner: Option<&UserId>) -> serde_json::Value {
     let mut data = serde_json::Map::new();
+    if let Some(owner) = owner {
+        data.insert("userId".into(), owner.as_str().into());
+    }
     if let Some(reason) = reason {
         data.insert("reason".into(), reason.code.clone().into());
     }

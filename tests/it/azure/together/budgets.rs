@@ -112,6 +112,7 @@ impl Walk<'_> {
         self.send("AccountsAuthResetRequest", Method::POST, "auth/password-reset-request", forgotten).await;
         self.send("AccountsConsentsCreate", Method::POST, "users/me/consents", consent).await;
         self.send("AccountsConsentsList", Method::GET, "users/me/consents", Value::Null).await;
+        self.send("AccountsConsentsHistory", Method::GET, "users/me/consents/history", Value::Null).await;
         let sessions = self.send("AccountsSessionsList", Method::GET, "auth/sessions", Value::Null).await;
         let other = sessions["items"].as_array().unwrap().iter().find(|session| session["current"] == false).unwrap();
         let path = format!("auth/sessions/{}", other["id"].as_str().unwrap());
