@@ -73,9 +73,11 @@ pub const VOICE_RESULTS: &str = "voice-results";
 pub const SPEECH: &str = "speech";
 /// Tickets of what is done for an account: clean-up after a consent, exports, erasure.
 pub const ACCOUNT_JOBS: &str = "account-jobs";
+/// Copies of customers' data, made for them.
+pub const EXPORTS: &str = "exports";
 
 /// Every blob container.
-pub const BLOB_CONTAINERS: [&str; 5] = [VOICE_UPLOADS, VOICE_JOBS, VOICE_RESULTS, SPEECH, ACCOUNT_JOBS];
+pub const BLOB_CONTAINERS: [&str; 6] = [VOICE_UPLOADS, VOICE_JOBS, VOICE_RESULTS, SPEECH, ACCOUNT_JOBS, EXPORTS];
 
 /// The partition of `CUSTOMERS` that holds everything of one owner: a user, or an anonymous
 /// exchange that owns itself.

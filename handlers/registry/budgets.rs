@@ -9,7 +9,7 @@
 //! over its budget is logged and counted.
 
 /// The budgets, by name.
-const REQUEST_UNITS: [(&str, f64); 40] = [
+const REQUEST_UNITS: [(&str, f64); 44] = [
     ("AccountsAuthLogin", 15.0),
     ("AccountsAuthLoginJson", 15.0),
     ("AccountsAuthLogout", 10.0),
@@ -23,6 +23,10 @@ const REQUEST_UNITS: [(&str, f64); 40] = [
     ("AccountsConsentsCreate", 30.0),
     ("AccountsConsentsHistory", 3.0),
     ("AccountsConsentsList", 1.0),
+    ("AccountsExportsCreate", 60.0),
+    ("AccountsExportsDelete", 40.0),
+    ("AccountsExportsList", 3.0),
+    ("AccountsExportsView", 1.5),
     ("AccountsJwks", 0.0),
     ("AccountsPreferencesGet", 1.0),
     ("AccountsPreferencesPatch", 15.0),

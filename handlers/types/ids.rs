@@ -104,6 +104,10 @@ id!(/// A domain event.
     EventId, "evt_");
 id!(/// One login, from its first to its last token.
     SessionId, "ses_");
+id!(/// A copy of a customer's data, made for them.
+    ExportId, "exp_");
+id!(/// The erasure of an account.
+    ErasureId, "ers_");
 id!(/// One request, for logs and problem documents.
     RequestId, "req_");
 

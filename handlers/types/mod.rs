@@ -8,7 +8,8 @@ mod money;
 mod service;
 
 pub use ids::{
-    EventId, IdError, InteractionId, OrderId, ProductId, RequestId, SampleId, SessionId, TenantId, TierId, UserId,
+    ErasureId, EventId, ExportId, IdError, InteractionId, OrderId, ProductId, RequestId, SampleId, SessionId, TenantId,
+    TierId, UserId,
 };
 pub use language::Language;
 pub use localised::{LocalisedText, Origin};

@@ -7,7 +7,7 @@ use super::EVENT_QUEUE;
 use crate::error::{Error, Result};
 use crate::function::{Function, Outcome, QueueMessage};
 use crate::ports::events::DomainEvent;
-use crate::ports::reporting::{Cell, Column, ColumnType, Comparison, Row, Table};
+use crate::ports::reporting::{Cell, Column, ColumnType, Comparison, Projection, Row, Select, Table};
 use crate::services::accounts::{self, Pseudonym, Purpose};
 use crate::state::AppState;
 use crate::types::{Service, UserId};
@@ -18,6 +18,7 @@ const fn column(name: &'static str, kind: ColumnType, nullable: bool) -> Column 
 
 /// The column, in each table that has it, with the pseudonym of the customer whom a row is about.
 const SUBJECT: &str = "subject";
+const PAGE: usize = 500;
 
 /// Every ended exchange or recording. The event's id is the key, so that redelivery changes nothing.
 static VOICE_FACTS: Table = Table {
@@ -81,6 +82,44 @@ pub async fn forget(state: &AppState, subject: &Pseudonym) -> Result<u64> {
         deleted += state.reporting.delete(table, vec![about]).await?;
     }
     Ok(deleted)
+}
+
+/// Some rows about a customer, and the key to go on after.
+pub struct About {
+    pub rows: Vec<Value>,
+    pub next: Option<String>,
+}
+
+/// The next rows about a customer after a key, by column; from the beginning without one.
+pub async fn about(state: &AppState, subject: &Pseudonym, after: Option<String>) -> Result<About> {
+    let table = &VOICE_FACTS;
+    let mut filters = vec![Comparison::Equal(SUBJECT, Cell::Text(subject.to_string()))];
+    if let Some(key) = &after {
+        filters.push(Comparison::AtLeast("event_id", Cell::Text(key.clone())));
+    }
+    let projections = table.columns.iter().map(|column| Projection::Column(column.name)).collect();
+    let rows =
+        state.reporting.select(Select { table, projections, filters, order: vec![(0, false)], limit: PAGE }).await?;
+    let full = rows.len() == PAGE;
+    let rows = rows.into_iter().filter(|row| after.as_ref().is_none_or(|key| row[0] != Cell::Text(key.clone())));
+    let rows: Vec<Value> = rows.map(|row| shown(table, row)).collect();
+    let next = rows.last().filter(|_| full).and_then(|row| row["event_id"].as_str()).map(str::to_owned);
+    Ok(About { rows, next })
+}
+
+/// A row as JSON, by column.
+fn shown(table: &Table, row: Row) -> Value {
+    let cells = table.columns.iter().zip(row).map(|(column, cell)| {
+        let value = match cell {
+            Cell::Null => Value::Null,
+            Cell::Text(text) => text.into(),
+            Cell::Integer(value) => value.into(),
+            Cell::Real(value) => value.into(),
+            Cell::Timestamp(at) => at.to_rfc3339().into(),
+        };
+        (column.name.to_owned(), value)
+    });
+    Value::Object(cells.collect())
 }
 
 fn row(event: DomainEvent, subject: Option<Pseudonym>) -> Row {

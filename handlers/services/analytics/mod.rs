@@ -3,7 +3,7 @@
 mod facts;
 mod relay;
 
-pub use facts::{TABLES, forget};
+pub use facts::{About, TABLES, about, forget};
 
 use crate::function::Function;
 

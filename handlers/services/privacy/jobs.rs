@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 
-use super::clean_up;
+use super::{clean_up, export_job};
 use crate::containers::ACCOUNT_JOBS;
 use crate::error::{Error, Result};
 use crate::function::{BlobWritten, Function, Outcome, TimerTick};
@@ -13,7 +13,7 @@ use crate::ports::blobs::{BlobName, PutOptions, whole};
 use crate::ports::{Condition, ETag, PortErrorKind};
 use crate::services::accounts::Purpose;
 use crate::state::AppState;
-use crate::types::{Service, TenantId, UserId};
+use crate::types::{ExportId, Service, TenantId, UserId};
 
 /// After so long nothing that was under way when a job began is still under way: requests run for a minute,
 /// uploads for a quarter of an hour.
@@ -46,6 +46,8 @@ pub(super) struct Ticket {
 pub(super) enum Job {
     /// A consent was withdrawn at this moment: what it covered goes.
     CleanUp { purpose: Purpose, withdrawn_at: DateTime<Utc> },
+    /// A copy of everything was asked for at this moment.
+    Export { export_id: ExportId, asked_at: DateTime<Utc> },
 }
 
 /// Whether a job has more to do later.
@@ -62,6 +64,7 @@ impl Ticket {
     pub fn blob(&self) -> BlobName {
         let thing = match &self.job {
             Job::CleanUp { purpose, .. } => format!("clean-up-{}", purpose.name()),
+            Job::Export { export_id, .. } => format!("export-{export_id}"),
         };
         BlobName::new(ACCOUNT_JOBS, format!("{}{thing}.json", prefix(&self.tenant_id, &self.user_id)))
     }
@@ -93,6 +96,7 @@ async fn run(state: AppState, blob: BlobWritten) -> Result<Outcome> {
     };
     let (progress, summary) = match &ticket.job {
         Job::CleanUp { purpose, withdrawn_at } => clean_up::run(&state, &ticket, *purpose, *withdrawn_at).await?,
+        Job::Export { export_id, asked_at } => export_job::run(&state, &ticket, export_id, *asked_at).await?,
     };
     if progress == Progress::Done {
         match state.blobs.delete(&ticket.blob(), Condition::IfMatch(etag)).await {

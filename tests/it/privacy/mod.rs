@@ -1,6 +1,7 @@
 //! What customers decide about their data, and that it is done.
 
 mod consents;
+mod exports;
 mod withdrawn;
 
 use std::collections::BTreeSet;

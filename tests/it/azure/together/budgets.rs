@@ -121,6 +121,15 @@ impl Walk<'_> {
         self.send("AccountsAuthPassword", Method::PUT, "auth/password", changed).await;
     }
 
+    async fn exports(&mut self) {
+        let path = "users/me/exports";
+        let export = self.send("AccountsExportsCreate", Method::POST, path, Value::Null).await;
+        self.send("AccountsExportsList", Method::GET, path, Value::Null).await;
+        let path = format!("{path}/{}", export["id"].as_str().unwrap());
+        self.send("AccountsExportsView", Method::GET, &path, Value::Null).await;
+        self.send("AccountsExportsDelete", Method::DELETE, &path, Value::Null).await;
+    }
+
     async fn samples(&mut self) {
         let asked = json!({ "contentType": "audio/webm", "language": "en-IN" });
         let sample = self.send("VoiceSamplesCreate", Method::POST, "voice/samples", asked).await;
@@ -204,6 +213,7 @@ async fn every_request_of_a_shopper_stays_in_its_partition_and_its_budget() {
     let mut walk = Walk { services: &services, story: &story, token: None, seen: BTreeMap::new() };
     walk.shop().await;
     walk.account().await;
+    walk.exports().await;
     walk.samples().await;
     walk.talk().await;
     walk.send("AccountsAuthLogout", Method::POST, "auth/logout", Value::Null).await;
