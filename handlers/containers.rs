@@ -22,7 +22,8 @@ pub static CUSTOMERS: Container = Container {
     default_ttl: None,
     indexing: Indexing::Only {
         // Every listing is of one kind; the reconciling timer looks for samples that are stuck.
-        fields: &["kind", "status", "createdAt", "uploadUntil"],
+        // Another looks for accounts whose erasure is due.
+        fields: &["kind", "status", "createdAt", "uploadUntil", "erasure.dueAt"],
         orders: &[
             OrderIndex { equal: &["kind"], by: "createdAt" },
             OrderIndex { equal: &["kind", "status"], by: "createdAt" },
@@ -54,8 +55,17 @@ pub static DEAD_LETTERS: Container = Container {
     indexing: BY_ID,
 };
 
+/// Records of erasures, which name nobody; kept for good.
+pub static ERASURES: Container = Container {
+    name: "erasures",
+    partition_key: &["tenantId"],
+    default_ttl: None,
+    indexing: Indexing::Only { fields: &[], orders: &[OrderIndex { equal: &[], by: "startedAt" }] },
+};
+
 /// Every document container.
-pub static DOCUMENT_CONTAINERS: [&Container; 6] = [&CUSTOMERS, &DIRECTORY, &CATALOGUE, &STOCK, &EVENTS, &DEAD_LETTERS];
+pub static DOCUMENT_CONTAINERS: [&Container; 7] =
+    [&CUSTOMERS, &DIRECTORY, &CATALOGUE, &STOCK, &EVENTS, &DEAD_LETTERS, &ERASURES];
 
 /// The document containers as Azure's APIs take them, for infrastructure: an array of
 /// [`Container::definition`].

@@ -23,6 +23,8 @@ pub enum Code {
     NotAuthenticated,
     InvalidToken,
     InvalidCredentials,
+    /// The account waits to be erased; see `detail` for how to keep it.
+    AccountClosing,
     NotPermitted,
     NotFound,
     MethodNotAllowed,
@@ -44,12 +46,13 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Code; 21] = [
+    pub const ALL: [Code; 22] = [
         Self::MalformedRequest,
         Self::ValidationFailed,
         Self::NotAuthenticated,
         Self::InvalidToken,
         Self::InvalidCredentials,
+        Self::AccountClosing,
         Self::NotPermitted,
         Self::NotFound,
         Self::MethodNotAllowed,

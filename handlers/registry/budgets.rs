@@ -9,7 +9,7 @@
 //! over its budget is logged and counted.
 
 /// The budgets, by name.
-const REQUEST_UNITS: [(&str, f64); 44] = [
+const REQUEST_UNITS: [(&str, f64); 46] = [
     ("AccountsAuthLogin", 15.0),
     ("AccountsAuthLoginJson", 15.0),
     ("AccountsAuthLogout", 10.0),
@@ -20,9 +20,11 @@ const REQUEST_UNITS: [(&str, f64); 44] = [
     ("AccountsAuthRegister", 25.0),
     ("AccountsAuthReset", 30.0),
     ("AccountsAuthResetRequest", 20.0),
+    ("AccountsAuthRestore", 30.0),
     ("AccountsConsentsCreate", 30.0),
     ("AccountsConsentsHistory", 3.0),
     ("AccountsConsentsList", 1.0),
+    ("AccountsErasureRequest", 60.0),
     ("AccountsExportsCreate", 60.0),
     ("AccountsExportsDelete", 40.0),
     ("AccountsExportsList", 3.0),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::model::{Email, User};
+use super::model::{Email, ErasureNotice, User};
 use super::{sessions, store};
 use crate::error::{Code, Error, FieldError, Result};
 use crate::function::{Access, Function};
@@ -41,13 +41,19 @@ pub fn functions() -> Vec<Function> {
             .takes::<LoginRequest>("application/json", credentials())
             .takes::<LoginRequest>("application/x-www-form-urlencoded", json!({ "username": "lakshmi@example.in", "password": "kanjivaram-9" }))
             .answers::<SignedIn>(StatusCode::OK, "Signed in.", signed_in_example())
-            .fails(&[Code::InvalidCredentials, Code::TooManyRequests])
+            .fails(&[Code::InvalidCredentials, Code::TooManyRequests, Code::AccountClosing])
             .into(),
         Function::http("AccountsAuthLoginJson", Service::Accounts, Method::POST, "v1/auth/login/json", login)
             .summary("Signs in with JSON; the same as `auth/login`.")
             .takes::<LoginRequest>("application/json", credentials())
             .answers::<SignedIn>(StatusCode::OK, "Signed in.", signed_in_example())
-            .fails(&[Code::InvalidCredentials, Code::TooManyRequests])
+            .fails(&[Code::InvalidCredentials, Code::TooManyRequests, Code::AccountClosing])
+            .into(),
+        Function::http("AccountsAuthRestore", Service::Accounts, Method::POST, "v1/auth/restore", restore)
+            .summary("Opens an account again that is closed and waits to be erased, and signs in.")
+            .takes::<LoginRequest>("application/json", credentials())
+            .answers::<SignedIn>(StatusCode::OK, "The account is open, and its owner signed in.", signed_in_example())
+            .fails(&[Code::InvalidCredentials, Code::TooManyRequests, Code::Conflict])
             .into(),
         Function::http("AccountsAuthMe", Service::Accounts, Method::GET, "v1/auth/me", me)
             .access(Access::SignedIn)
@@ -185,6 +191,7 @@ async fn register(state: AppState, request: Request) -> Result<Response> {
         active: true,
         created_at: state.clock.now(),
         consents: Default::default(),
+        erasure: None,
     };
     store::create_user(&state, &tenant, &user).await?;
     let signed_in = sessions::begin(&state, &tenant, &user, sessions::device(&request)).await?;
@@ -235,29 +242,97 @@ pub(super) async fn forget_attempts(state: &AppState, throttle: &str) {
     }
 }
 
+/// Makes sure of the password of a user who is signed in: a stolen access token is no way to guess it.
+///
+/// # Errors
+/// [`Code::InvalidCredentials`], and [`Code::TooManyRequests`] after many of those.
+pub(in crate::services) async fn check_password(
+    state: &AppState,
+    request: &Request,
+    user: &User,
+    password: String,
+) -> Result<()> {
+    let throttle = throttle_key(request.caller.tenant(), user.email.as_str(), request.client.address);
+    count_attempt(state, &throttle).await?;
+    let given = password.chars().take(PasswordRule::MAX_CHARS + 1).collect::<String>();
+    if !state.passwords.verify(Secret::new(given), Some(user.password_hash.clone())).await? {
+        return Err(Error::new(Code::InvalidCredentials, "The password is wrong."));
+    }
+    forget_attempts(state, &throttle).await;
+    Ok(())
+}
+
 async fn login(state: AppState, request: Request) -> Result<Response> {
+    let user = identify(&state, &request).await?;
+    let tenant = request.caller.tenant();
+    match &user.erasure {
+        None if user.active => {}
+        Some(notice) if !notice.begun => return Err(closing(notice)),
+        _ => return Err(wrong_credentials()),
+    }
+    Ok(no_store(json(&sessions::begin(&state, tenant, &user, sessions::device(&request)).await?)?))
+}
+
+/// Told to nobody but the owner of the password.
+fn closing(notice: &ErasureNotice) -> Error {
+    let day = notice.due_at.format("%-d %B %Y, %H:%M UTC");
+    let detail = format!("This account is closed and will be erased on {day}. To keep it, sign in at auth/restore.");
+    Error::new(Code::AccountClosing, detail)
+}
+
+/// Opens an account again that is closed and waits to be erased.
+async fn restore(state: AppState, request: Request) -> Result<Response> {
+    let user = identify(&state, &request).await?;
+    let tenant = request.caller.tenant();
+    let conflict = || Error::new(Code::Conflict, "The account is not about to be erased; sign in instead.");
+    let notice = match user.erasure {
+        Some(notice) if !notice.begun => notice,
+        None if user.active => return Err(conflict()),
+        _ => return Err(wrong_credentials()),
+    };
+    let data = json!({ "erasureId": notice.id });
+    let user = store::change_user_telling(&state, tenant, &user.id, ("account.erasureCancelled", data), |user| {
+        match &user.erasure {
+            Some(present) if present.begun => Err(wrong_credentials()),
+            Some(_) => {
+                user.erasure = None;
+                user.active = true;
+                Ok(())
+            }
+            None => Err(conflict()),
+        }
+    })
+    .await?;
+    Ok(no_store(json(&sessions::begin(&state, tenant, &user, sessions::device(&request)).await?)?))
+}
+
+fn wrong_credentials() -> Error {
+    Error::new(Code::InvalidCredentials, "Email or password is wrong.")
+}
+
+/// Whose credentials a request brings, be the account open or not.
+async fn identify(state: &AppState, request: &Request) -> Result<User> {
     let asked: LoginRequest = match request.media_type().as_deref() {
         Some("application/x-www-form-urlencoded") => request.form()?,
         _ => request.json_of_any_type()?,
     };
     let address = asked.email.or(asked.username).ok_or_else(|| Error::field("email", "expected an email address"))?;
-    let wrong = || Error::new(Code::InvalidCredentials, "Email or password is wrong.");
-    let tenant = request.caller.tenant().clone();
+    let tenant = request.caller.tenant();
     // An address that no account can have takes the same way and time as an unknown one.
     let email = Email::parse(&address).ok();
-    let throttle = throttle_key(&tenant, &address, request.client.address);
-    count_attempt(&state, &throttle).await?;
+    let throttle = throttle_key(tenant, &address, request.client.address);
+    count_attempt(state, &throttle).await?;
     let user = match &email {
-        Some(email) => store::user_by_email(&state, &tenant, email).await?,
+        Some(email) => store::user_by_email(state, tenant, email).await?,
         None => None,
     };
     // Longer texts than a password can be are not hashed.
     let password = asked.password.chars().take(PasswordRule::MAX_CHARS + 1).collect::<String>();
     let stored = user.as_ref().map(|user| user.password_hash.clone());
     let matches = state.passwords.verify(Secret::new(password), stored).await?;
-    let user = user.filter(|user| matches && user.active).ok_or_else(wrong)?;
-    forget_attempts(&state, &throttle).await;
-    Ok(no_store(json(&sessions::begin(&state, &tenant, &user, sessions::device(&request)).await?)?))
+    let user = user.filter(|_| matches).ok_or_else(wrong_credentials)?;
+    forget_attempts(state, &throttle).await;
+    Ok(user)
 }
 
 /// Counted by account and by network, so that a stranger elsewhere cannot lock a customer out.

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::error::{Error, Result};
 use crate::identity::Role;
-use crate::types::{TenantId, TierId, UserId};
+use crate::types::{ErasureId, TenantId, TierId, UserId};
 
 /// What a customer can consent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -64,10 +64,31 @@ pub struct User {
     pub created_at: DateTime<Utc>,
     #[serde(default)]
     pub consents: BTreeMap<Purpose, Consent>,
+    /// That the account is to be erased. It is not active meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erasure: Option<ErasureNotice>,
+}
+
+/// An erasure that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ErasureNotice {
+    pub id: ErasureId,
+    pub requested_at: DateTime<Utc>,
+    /// Until when the account can be restored.
+    pub due_at: DateTime<Utc>,
+    /// Whether it has begun, whereupon it cannot.
+    pub begun: bool,
 }
 
 impl User {
     pub const KIND: &'static str = "user";
+
+    /// The ids of all claims that the account has in the directory. Whoever adds one adds it here, so that it
+    /// goes with the account.
+    pub fn claims(&self, tenant: &TenantId) -> Vec<String> {
+        vec![self.email.claim_id(tenant)]
+    }
 
     /// Whether the customer agrees to a purpose. What was never asked is not agreed to.
     pub fn consents_to(&self, purpose: Purpose) -> bool {

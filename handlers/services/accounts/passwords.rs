@@ -29,6 +29,8 @@ use crate::services::outbox;
 use crate::state::AppState;
 use crate::types::{EventId, Service, TenantId, UserId};
 
+/// The type of the event that hands a token to the mailer, in its field `token`.
+pub(in crate::services) const RESET_REQUESTED: &str = "account.passwordResetRequested";
 /// How long a token for a new password is good.
 const RESET_SECONDS: u32 = 30 * 60;
 /// Mails to one address, and requests from one network.
@@ -143,7 +145,9 @@ async fn request_reset(state: AppState, request: Request) -> Result<Response> {
             .with_retry_after(pause));
     }
     let mails = state.limits.take(&throttle_key(&tenant, email.as_str(), None), MAILS, 1).await?;
-    let user = store::user_by_email(&state, &tenant, &email).await?.filter(|user| user.active && mails.allowed);
+    let user = store::user_by_email(&state, &tenant, &email)
+        .await?
+        .filter(|user| mails.allowed && (user.active || user.erasure.is_some()));
     issue(&state, &tenant, user.as_ref()).await?;
     let message = "If the address has an account, a mail is on its way.";
     Ok(no_store(json(&Done { success: true, message })?))
@@ -164,8 +168,7 @@ async fn issue(state: &AppState, tenant: &TenantId, user: Option<&User>) -> Resu
         Some(user) => {
             let data =
                 json!({ "email": user.email, "firstName": user.first_name, "token": token, "expiresAt": expires_at });
-            let kind = "account.passwordResetRequested";
-            (user.id.as_str(), outbox::put(EventId::generate(), kind, tenant, user.id.as_str(), now, data)?)
+            (user.id.as_str(), outbox::put(EventId::generate(), RESET_REQUESTED, tenant, user.id.as_str(), now, data)?)
         }
         None => {
             let nothing = NewDocument::new("nothing", &json!({ "kind": "nothing" }))?.with_ttl(Ttl::Seconds(60));
@@ -214,6 +217,6 @@ fn check(field: &str, password: &str) -> Result<()> {
 }
 
 /// The token is random, so a plain hash cannot be searched.
-fn claim_id(token: &str) -> String {
+pub(in crate::services) fn claim_id(token: &str) -> String {
     format!("reset_{}", URL_SAFE_NO_PAD.encode(digest(&SHA256, token.as_bytes()).as_ref()))
 }

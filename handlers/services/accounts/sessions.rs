@@ -257,6 +257,19 @@ pub(super) async fn end_all(
     Ok(ended)
 }
 
+/// Ends all sessions of a user; gives the number of those that were open.
+///
+/// # Errors
+/// Those of the store.
+pub(in crate::services) async fn end_sessions(
+    state: &AppState,
+    tenant: &TenantId,
+    user: &UserId,
+    reason: EndReason,
+) -> Result<usize> {
+    end_all(state, tenant, user, None, reason).await
+}
+
 async fn all(state: &AppState, tenant: &TenantId, user: &UserId) -> Result<Vec<Document>> {
     let partition = customer(tenant, user.as_str());
     let mut found = Vec::new();

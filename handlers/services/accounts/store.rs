@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::model::{Email, Purpose, User};
 use crate::containers::{CUSTOMERS, DIRECTORY, customer};
@@ -113,11 +113,30 @@ pub(super) async fn change_user(
     id: &UserId,
     change: impl Fn(&mut User),
 ) -> Result<User> {
+    let change = |user: &mut User| {
+        change(user);
+        Ok(())
+    };
+    change_user_telling(state, tenant, id, ("account.changed", json!({})), change).await
+}
+
+/// Changes a user as [`change_user`] does, with an event of this type and data; not at all when `change`
+/// refuses.
+///
+/// # Errors
+/// Those of `change_user` and of `change`.
+pub(in crate::services) async fn change_user_telling(
+    state: &AppState,
+    tenant: &TenantId,
+    id: &UserId,
+    (kind, data): (&str, Value),
+    change: impl Fn(&mut User) -> Result<()>,
+) -> Result<User> {
     for _ in 0..TURNS {
         let (mut user, document) = user_document(state, tenant, id).await?.ok_or_else(closed)?;
-        change(&mut user);
+        change(&mut user)?;
         let now = state.clock.now();
-        let event = outbox::put(EventId::generate(), "account.changed", tenant, id.as_str(), now, json!({}))?;
+        let event = outbox::put(EventId::generate(), kind, tenant, id.as_str(), now, data.clone())?;
         let written = NewDocument::new(id.as_str(), &user)?;
         let operations = vec![Operation::Replace(written, Condition::IfMatch(document.etag)), event];
         match state.documents.batch(&CUSTOMERS, &customer(tenant, id.as_str()), operations).await {

@@ -57,27 +57,63 @@ async fn project(state: AppState, message: QueueMessage) -> Result<Outcome> {
         return Ok(Outcome::of(format!("{} tells of no fact", event.kind)));
     }
     let kind = event.kind.clone();
-    let subject = subject(&state, &event).await?;
+    let subject = match subject(&state, &event).await? {
+        About::Nobody => None,
+        About::Customer(subject) => Some(subject),
+        About::Erased => return Ok(Outcome::of(format!("{kind} tells of somebody who is gone"))),
+    };
     state.reporting.upsert(&VOICE_FACTS, vec![row(event, subject)]).await?;
     Ok(Outcome::of(format!("fact of {kind} written")))
 }
 
 /// Whom a fact is about: told only when the customer agreed to it as it happened, which the event shows by
 /// naming them, and still does.
-async fn subject(state: &AppState, event: &DomainEvent) -> Result<Option<Pseudonym>> {
+async fn subject(state: &AppState, event: &DomainEvent) -> Result<About> {
     let named = event.data.get("userId").and_then(Value::as_str).and_then(|id| id.parse::<UserId>().ok());
-    let Some(id) = named else { return Ok(None) };
-    let user = accounts::user(state, &event.tenant_id, &id).await?;
-    if !user.is_some_and(|user| user.active && user.consents_to(Purpose::Analytics)) {
-        return Ok(None);
+    let Some(id) = named else { return Ok(About::Nobody) };
+    let Some(user) = accounts::user(state, &event.tenant_id, &id).await? else { return Ok(About::Erased) };
+    if !user.active || !user.consents_to(Purpose::Analytics) {
+        return Ok(About::Nobody);
     }
-    accounts::pseudonym(state, &event.tenant_id, &id).await.map(Some)
+    accounts::pseudonym(state, &event.tenant_id, &id).await.map(About::Customer)
+}
+
+/// Whom a fact is about.
+enum About {
+    /// Nobody who may be told.
+    Nobody,
+    Customer(Pseudonym),
+    /// Somebody of whom nothing may be written any more.
+    Erased,
+}
+
+fn tables() -> impl Iterator<Item = &'static Table> {
+    TABLES.into_iter().filter(|table| table.columns.iter().any(|column| column.name == SUBJECT))
+}
+
+/// How many rows there are about a customer.
+pub async fn count(state: &AppState, subject: &Pseudonym) -> Result<u64> {
+    let mut rows = 0;
+    for table in tables() {
+        let filters = vec![Comparison::Equal(SUBJECT, Cell::Text(subject.to_string()))];
+        let select = Select { table, projections: vec![Projection::Count], filters, order: Vec::new(), limit: 1 };
+        if let Some([Cell::Integer(count)]) = state.reporting.select(select).await?.first().map(Vec::as_slice) {
+            rows += u64::try_from(*count).unwrap_or_default();
+        }
+    }
+    Ok(rows)
+}
+
+/// Deletes the row that an event left, whomever it is about.
+pub async fn forget_event(state: &AppState, id: &str) -> Result<()> {
+    state.reporting.delete(&VOICE_FACTS, vec![Comparison::Equal("event_id", Cell::Text(id.to_owned()))]).await?;
+    Ok(())
 }
 
 /// Deletes the rows about a customer from every table; gives their number.
 pub async fn forget(state: &AppState, subject: &Pseudonym) -> Result<u64> {
     let mut deleted = 0;
-    for table in TABLES.into_iter().filter(|table| table.columns.iter().any(|column| column.name == SUBJECT)) {
+    for table in tables() {
         let about = Comparison::Equal(SUBJECT, Cell::Text(subject.to_string()));
         deleted += state.reporting.delete(table, vec![about]).await?;
     }
@@ -85,13 +121,13 @@ pub async fn forget(state: &AppState, subject: &Pseudonym) -> Result<u64> {
 }
 
 /// Some rows about a customer, and the key to go on after.
-pub struct About {
+pub struct Rows {
     pub rows: Vec<Value>,
     pub next: Option<String>,
 }
 
 /// The next rows about a customer after a key, by column; from the beginning without one.
-pub async fn about(state: &AppState, subject: &Pseudonym, after: Option<String>) -> Result<About> {
+pub async fn about(state: &AppState, subject: &Pseudonym, after: Option<String>) -> Result<Rows> {
     let table = &VOICE_FACTS;
     let mut filters = vec![Comparison::Equal(SUBJECT, Cell::Text(subject.to_string()))];
     if let Some(key) = &after {
@@ -104,7 +140,7 @@ pub async fn about(state: &AppState, subject: &Pseudonym, after: Option<String>)
     let rows = rows.into_iter().filter(|row| after.as_ref().is_none_or(|key| row[0] != Cell::Text(key.clone())));
     let rows: Vec<Value> = rows.map(|row| shown(table, row)).collect();
     let next = rows.last().filter(|_| full).and_then(|row| row["event_id"].as_str()).map(str::to_owned);
-    Ok(About { rows, next })
+    Ok(Rows { rows, next })
 }
 
 /// A row as JSON, by column.

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 
-use super::{clean_up, export_job};
+use super::{clean_up, erasure_job, export_job};
 use crate::containers::ACCOUNT_JOBS;
 use crate::error::{Error, Result};
 use crate::function::{BlobWritten, Function, Outcome, TimerTick};
@@ -13,7 +13,7 @@ use crate::ports::blobs::{BlobName, PutOptions, whole};
 use crate::ports::{Condition, ETag, PortErrorKind};
 use crate::services::accounts::Purpose;
 use crate::state::AppState;
-use crate::types::{ExportId, Service, TenantId, UserId};
+use crate::types::{ErasureId, ExportId, Service, TenantId, UserId};
 
 /// After so long nothing that was under way when a job began is still under way: requests run for a minute,
 /// uploads for a quarter of an hour.
@@ -48,6 +48,8 @@ pub(super) enum Job {
     CleanUp { purpose: Purpose, withdrawn_at: DateTime<Utc> },
     /// A copy of everything was asked for at this moment.
     Export { export_id: ExportId, asked_at: DateTime<Utc> },
+    /// The account is to be erased.
+    Erasure { erasure_id: ErasureId },
 }
 
 /// Whether a job has more to do later.
@@ -65,16 +67,22 @@ impl Ticket {
         let thing = match &self.job {
             Job::CleanUp { purpose, .. } => format!("clean-up-{}", purpose.name()),
             Job::Export { export_id, .. } => format!("export-{export_id}"),
+            Job::Erasure { erasure_id } => format!("erasure-{erasure_id}"),
         };
         BlobName::new(ACCOUNT_JOBS, format!("{}{thing}.json", prefix(&self.tenant_id, &self.user_id)))
     }
 
-    /// Writes the ticket, which fires the job.
-    pub async fn put(&self, state: &AppState, condition: Condition) -> Result<()> {
+    /// Writes the ticket, which fires the job; `false` when the condition does not hold.
+    pub async fn put(&self, state: &AppState, condition: Condition) -> Result<bool> {
         let content = serde_json::to_vec(self).map_err(Error::internal)?;
         let options = PutOptions { content_type: Some("application/json".into()), condition, ..PutOptions::default() };
-        state.blobs.put(&self.blob(), whole(content), options).await?;
-        Ok(())
+        match state.blobs.put(&self.blob(), whole(content), options).await {
+            Ok(_) => Ok(true),
+            Err(error) if matches!(error.kind(), PortErrorKind::Conflict | PortErrorKind::PreconditionFailed) => {
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -97,6 +105,7 @@ async fn run(state: AppState, blob: BlobWritten) -> Result<Outcome> {
     let (progress, summary) = match &ticket.job {
         Job::CleanUp { purpose, withdrawn_at } => clean_up::run(&state, &ticket, *purpose, *withdrawn_at).await?,
         Job::Export { export_id, asked_at } => export_job::run(&state, &ticket, export_id, *asked_at).await?,
+        Job::Erasure { erasure_id } => erasure_job::run(&state, &ticket, erasure_id).await?,
     };
     if progress == Progress::Done {
         match state.blobs.delete(&ticket.blob(), Condition::IfMatch(etag)).await {
@@ -138,12 +147,8 @@ async fn reconcile(state: AppState, _tick: TimerTick) -> Result<Outcome> {
                     continue;
                 }
             };
-            match ticket.put(&state, Condition::IfMatch(etag)).await {
-                Ok(()) => fired += 1,
-                // Done meanwhile, or written anew.
-                Err(error) if error.code() == crate::error::Code::PreconditionFailed => {}
-                Err(error) => return Err(error),
-            }
+            // Unless it is done meanwhile, or written anew.
+            fired += usize::from(ticket.put(&state, Condition::IfMatch(etag)).await?);
         }
         continuation = page.next;
         if continuation.is_none() {

@@ -1,6 +1,7 @@
 //! What customers decide about their data, and that it is done.
 
 mod consents;
+mod erasure;
 mod exports;
 mod withdrawn;
 

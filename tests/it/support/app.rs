@@ -43,7 +43,7 @@ pub struct TestApp {
     pub address: SocketAddr,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 /// A caller with an account.
@@ -102,7 +102,7 @@ impl TestApp {
         if triggers {
             tasks.push(tokio::spawn(host.run(stopped)));
         }
-        Self { state, registry, stores, clock, address, stop, tasks, _dir: dir }
+        Self { state, registry, stores, clock, address, stop, tasks, dir }
     }
 
     /// A caller whom nobody knows.
@@ -149,6 +149,11 @@ impl TestApp {
         let principal = Principal { user: user.id.clone(), tenant, role, tier: TierId::FREE, session: session.id };
         let token = self.state.keys.sign(&principal, self.state.clock.now()).unwrap().token;
         Person { api: self.client().with_token(token), id: user.id, email, principal }
+    }
+
+    /// Where the embedded stores keep their files.
+    pub fn dir(&self) -> &std::path::Path {
+        self.dir.path()
     }
 
     /// Every HTTP function with its name.

@@ -221,6 +221,13 @@ async fn every_request_of_a_shopper_stays_in_its_partition_and_its_budget() {
     let reset = json!({ "token": mailed(&story).await, "newPassword": "kanjivaram-9" });
     walk.send("AccountsAuthReset", Method::POST, "auth/password-reset", reset).await;
 
+    let credentials = json!({ "email": "lakshmi@example.in", "password": "kanjivaram-9" });
+    let signed_in = walk.send("AccountsAuthLogin", Method::POST, "auth/login", credentials.clone()).await;
+    walk.token = Some(signed_in["access_token"].as_str().unwrap().to_owned());
+    walk.send("AccountsErasureRequest", Method::DELETE, "users/me", json!({ "password": "kanjivaram-9" })).await;
+    walk.token = None;
+    walk.send("AccountsAuthRestore", Method::POST, "auth/restore", credentials).await;
+
     let registry = Registry::of(&Service::ALL).unwrap();
     let mut beyond = Vec::new();
     for function in registry.functions() {
