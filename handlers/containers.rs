@@ -25,7 +25,8 @@ pub static CUSTOMERS: Container = Container {
     default_ttl: None,
     indexing: Indexing::Only {
         // Every listing is of one kind; the reconciling timer looks for samples that are stuck.
-        fields: &["kind", "status", "createdAt", "uploadUntil"],
+        // Another looks for accounts whose erasure is due.
+        fields: &["kind", "status", "createdAt", "uploadUntil", "erasure.dueAt"],
         orders: &[
             OrderIndex { equal: &["kind"], by: "createdAt" },
             OrderIndex { equal: &["kind", "status"], by: "createdAt" },
@@ -83,9 +84,17 @@ pub static AUDIT: Container = Container {
     },
 };
 
+/// Records of erasures, which name nobody; kept for good.
+pub static ERASURES: Container = Container {
+    name: "erasures",
+    partition_key: &["tenantId"],
+    default_ttl: None,
+    indexing: Indexing::Only { fields: &[], orders: &[OrderIndex { equal: &[], by: "startedAt" }] },
+};
+
 /// Every document container.
-pub static DOCUMENT_CONTAINERS: [&Container; 8] =
-    [&CUSTOMERS, &DIRECTORY, &TENANTS, &CATALOGUE, &STOCK, &EVENTS, &DEAD_LETTERS, &AUDIT];
+pub static DOCUMENT_CONTAINERS: [&Container; 9] =
+    [&CUSTOMERS, &DIRECTORY, &TENANTS, &CATALOGUE, &STOCK, &EVENTS, &DEAD_LETTERS, &AUDIT, &ERASURES];
 
 /// Those whose documents belong to tenants: what a dedicated database holds.
 pub static TENANT_CONTAINERS: LazyLock<Vec<&'static Container>> =
@@ -105,9 +114,13 @@ pub const VOICE_JOBS: &str = "voice-jobs";
 pub const VOICE_RESULTS: &str = "voice-results";
 /// Synthesised speech, by the hash of what shapes it.
 pub const SPEECH: &str = "speech";
+/// Tickets of what is done for an account: clean-up after a consent, exports, erasure.
+pub const ACCOUNT_JOBS: &str = "account-jobs";
+/// Copies of customers' data, made for them.
+pub const EXPORTS: &str = "exports";
 
 /// Every blob container.
-pub const BLOB_CONTAINERS: [&str; 4] = [VOICE_UPLOADS, VOICE_JOBS, VOICE_RESULTS, SPEECH];
+pub const BLOB_CONTAINERS: [&str; 6] = [VOICE_UPLOADS, VOICE_JOBS, VOICE_RESULTS, SPEECH, ACCOUNT_JOBS, EXPORTS];
 
 /// The partition of `TENANTS` that holds what concerns one tenant.
 pub fn tenant(id: &TenantId) -> PartitionKey {

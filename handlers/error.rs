@@ -23,6 +23,8 @@ pub enum Code {
     NotAuthenticated,
     InvalidToken,
     InvalidCredentials,
+    /// The account waits to be erased; see `detail` for how to keep it.
+    AccountClosing,
     NotPermitted,
     NotFound,
     MethodNotAllowed,
@@ -46,12 +48,13 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Code; 22] = [
+    pub const ALL: [Code; 23] = [
         Self::MalformedRequest,
         Self::ValidationFailed,
         Self::NotAuthenticated,
         Self::InvalidToken,
         Self::InvalidCredentials,
+        Self::AccountClosing,
         Self::NotPermitted,
         Self::NotFound,
         Self::MethodNotAllowed,

@@ -33,6 +33,8 @@ use crate::tenants::TenantDirectory;
 
 /// The secret that signs access tokens.
 const SIGNING_KEY: &str = "jwt-signing-key";
+/// The secret that makes pseudonyms of customers and networks.
+const PSEUDONYM_KEY: &str = "pseudonym-key";
 
 /// The product's containers, and the local host's own.
 static CONTAINERS: LazyLock<Vec<&'static Container>> =
@@ -164,6 +166,7 @@ async fn secrets(
     embedded: &Embedded<'_>,
 ) -> Result<(Arc<dyn Secrets>, KeyRing)> {
     let Some(vault) = &settings.connections.key_vault else {
+        embedded.secret(PSEUDONYM_KEY, fresh_key).await?;
         let key = embedded.secret(SIGNING_KEY, fresh_signing_key).await?;
         let keys = KeySet::parse(&key, &settings.token_issuer, &settings.token_audience)
             .map_err(|problem| Error::internal(format!("the secret {SIGNING_KEY}: {problem}")))?;
@@ -171,7 +174,7 @@ async fn secrets(
     };
     let secrets = KeyVaultSecrets::new(vault, settings.secrets.clone(), azure.credential()?, azure.transport()?)
         .map_err(Error::internal)?;
-    secrets.preload(settings.named_secrets().chain([SIGNING_KEY]));
+    secrets.preload(settings.named_secrets().chain([SIGNING_KEY, PSEUDONYM_KEY]));
     let secrets: Arc<dyn Secrets> = Arc::new(secrets);
     let rotation = Rotation {
         secret: SIGNING_KEY.to_owned(),

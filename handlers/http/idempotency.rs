@@ -32,7 +32,8 @@ const KEEP: u32 = 48 * 3600;
 const MAX_KEY_CHARS: usize = 255;
 /// Answers larger than this are not kept; no function that creates gives such a one.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
-const KEPT_HEADERS: [HeaderName; 4] = [CACHE_CONTROL, CONTENT_TYPE, LOCATION, ETAG];
+const KEPT_HEADERS: [HeaderName; 5] =
+    [CACHE_CONTROL, CONTENT_TYPE, LOCATION, ETAG, HeaderName::from_static("operation-location")];
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

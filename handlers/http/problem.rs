@@ -49,7 +49,7 @@ pub const fn status(code: Code) -> StatusCode {
             StatusCode::UNPROCESSABLE_ENTITY
         }
         Code::NotAuthenticated | Code::InvalidToken | Code::InvalidCredentials => StatusCode::UNAUTHORIZED,
-        Code::NotPermitted => StatusCode::FORBIDDEN,
+        Code::NotPermitted | Code::AccountClosing => StatusCode::FORBIDDEN,
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
@@ -74,6 +74,7 @@ pub const fn title(code: Code) -> &'static str {
         Code::NotAuthenticated => "Not signed in",
         Code::InvalidToken => "The access token is not accepted",
         Code::InvalidCredentials => "Wrong email or password",
+        Code::AccountClosing => "The account is about to be erased",
         Code::NotPermitted => "Not permitted",
         Code::NotFound => "Not found",
         Code::MethodNotAllowed => "The method is not allowed here",

@@ -9,7 +9,7 @@
 //! over its budget is logged and counted.
 
 /// The budgets, by name.
-const REQUEST_UNITS: [(&str, f64); 45] = [
+const REQUEST_UNITS: [(&str, f64); 52] = [
     ("AccountsAuthLogin", 35.0),
     ("AccountsAuthLoginJson", 35.0),
     ("AccountsAuthLogout", 20.0),
@@ -20,10 +20,17 @@ const REQUEST_UNITS: [(&str, f64); 45] = [
     ("AccountsAuthRegister", 50.0),
     ("AccountsAuthReset", 80.0),
     ("AccountsAuthResetRequest", 20.0),
+    ("AccountsAuthRestore", 30.0),
     ("AccountsConsentsCreate", 30.0),
+    ("AccountsConsentsHistory", 3.0),
     ("AccountsConsentsList", 1.0),
     ("AccountsEmailCreate", 30.0),
     ("AccountsEmailVerify", 60.0),
+    ("AccountsErasureRequest", 60.0),
+    ("AccountsExportsCreate", 60.0),
+    ("AccountsExportsDelete", 40.0),
+    ("AccountsExportsList", 3.0),
+    ("AccountsExportsView", 1.5),
     ("AccountsJwks", 0.0),
     ("AccountsPhoneCreate", 30.0),
     ("AccountsPhoneDelete", 40.0),

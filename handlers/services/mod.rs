@@ -6,6 +6,7 @@ mod dedicated;
 pub mod news;
 pub mod ops;
 mod outbox;
+pub mod privacy;
 pub mod shop;
 pub mod tenants;
 pub mod voice;
@@ -18,6 +19,7 @@ pub fn functions() -> Vec<Function> {
         shop::functions(),
         accounts::functions(),
         tenants::functions(),
+        privacy::functions(),
         voice::functions(),
         analytics::functions(),
         ops::functions(),

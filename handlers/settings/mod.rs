@@ -70,6 +70,8 @@ pub struct Settings {
     pub speech: SpeechSettings,
     /// `PRAVIS_VOICE_CONCURRENCY`: voice jobs that are worked at once; the number of processors.
     pub voice_concurrency: usize,
+    /// `PRAVIS_ERASURE_DAYS`: how long an account that is to be erased can be restored, 0 to 30 days; 7.
+    pub erasure_delay: chrono::TimeDelta,
     /// `PRAVIS_CACHE_MIB`: room of the in-process cache; 16.
     pub cache_bytes: u64,
     /// `PATH`: where programs are found that are given by name only.
@@ -155,6 +157,9 @@ impl Settings {
             seed: boolean("PRAVIS_SEED", get("PRAVIS_SEED"), environment == Environment::Development)?,
             speech: speech(get)?,
             voice_concurrency: number("PRAVIS_VOICE_CONCURRENCY", get("PRAVIS_VOICE_CONCURRENCY"), 1..=64, processors)?,
+            erasure_delay: chrono::TimeDelta::days(
+                number("PRAVIS_ERASURE_DAYS", get("PRAVIS_ERASURE_DAYS"), 0..=30, 7)? as i64,
+            ),
             cache_bytes: number("PRAVIS_CACHE_MIB", get("PRAVIS_CACHE_MIB"), 1..=4096, 16)? as u64 * 1024 * 1024,
             search_path: get("PATH").unwrap_or_default().into(),
             secrets: secrets(variables),
@@ -330,6 +335,7 @@ mod tests {
             ("FRONT_DOOR_ID", "55ce4ed1-4b06-4bf1-b40e-4638452104dz"),
             ("PRAVIS_VOICE_CONCURRENCY", "0"),
             ("PRAVIS_CACHE_MIB", "lots"),
+            ("PRAVIS_ERASURE_DAYS", "31"),
             ("SPEECH_PROVIDER", "whisper"),
             ("COSMOS_ENDPOINT", "boutique.documents.example"),
             ("AZURE_CREDENTIAL", "password"),

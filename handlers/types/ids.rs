@@ -106,6 +106,10 @@ id!(/// One login, from its first to its last token.
     SessionId, "ses_");
 id!(/// A key of a program.
     ApiKeyId, "key_");
+id!(/// A copy of a customer's data, made for them.
+    ExportId, "exp_");
+id!(/// The erasure of an account.
+    ErasureId, "ers_");
 id!(/// One request, for logs and problem documents.
     RequestId, "req_");
 

@@ -41,6 +41,8 @@ pub(super) fn open_for_writing(path: &Path) -> PortResult<Connection> {
         conn.pragma_update(None, "journal_mode", "wal")?;
         conn.pragma_update(None, "synchronous", "full")?;
         conn.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
+        // What is deleted is overwritten, not only let go.
+        conn.pragma_update(None, "secure_delete", true)?;
         Ok(conn)
     };
     patiently(open).map_err(failed)

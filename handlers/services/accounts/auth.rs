@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::devices::{self, DeviceToken};
 use super::login_name::LoginName;
-use super::model::{Email, User};
+use super::model::{Email, ErasureNotice, User};
 use super::sign_ins::SignIns;
 use super::{sessions, store, throttle};
 use crate::audit::{Note, Origin, Outcome, Subject, actions};
@@ -40,14 +40,14 @@ pub fn functions() -> Vec<Function> {
             .takes::<LoginRequest>("application/json", credentials())
             .takes::<LoginRequest>("application/x-www-form-urlencoded", json!({ "username": "lakshmi@example.in", "password": "kanjivaram-9" }))
             .answers::<SignedIn>(StatusCode::OK, "Signed in.", signed_in_example())
-            .fails(&[Code::InvalidCredentials, Code::TooManyRequests])
+            .fails(&[Code::InvalidCredentials, Code::TooManyRequests, Code::AccountClosing])
             .into(),
         Function::http("AccountsAuthLoginJson", Service::Accounts, Method::POST, "v1/auth/login/json", login)
             .limit(LimitClass::Credentials)
             .summary("Signs in with JSON; the same as `auth/login`.")
             .takes::<LoginRequest>("application/json", credentials())
             .answers::<SignedIn>(StatusCode::OK, "Signed in.", signed_in_example())
-            .fails(&[Code::InvalidCredentials, Code::TooManyRequests])
+            .fails(&[Code::InvalidCredentials, Code::TooManyRequests, Code::AccountClosing])
             .into(),
         Function::http("AccountsAuthMe", Service::Accounts, Method::GET, "v1/auth/me", me)
             .access(Access::SignedIn)
@@ -86,7 +86,7 @@ struct RegisterRequest {
 
 /// `email` and `username` are the same, an email address or a verified phone number; one of them is needed.
 #[derive(Deserialize, ToSchema)]
-struct LoginRequest {
+pub(super) struct LoginRequest {
     email: Option<String>,
     username: Option<String>,
     #[schema(format = "password")]
@@ -205,6 +205,7 @@ async fn register(state: AppState, request: Request) -> Result<Response> {
         consents: Default::default(),
         phone: None,
         session_epoch: 0,
+        erasure: None,
     };
     store::create_user_from(&state, &tenant, &user, Some(&Origin::of(&request))).await?;
     let brought = devices::presented(&request, None);
@@ -236,44 +237,68 @@ pub(super) fn is_name(text: &str) -> bool {
 }
 
 async fn login(state: AppState, request: Request) -> Result<Response> {
+    let (user, brought) = identify(&state, &request).await?;
+    if let Some(notice) = &user.erasure {
+        return Err(closing(notice));
+    }
+    sessions::begin(&state, request.caller.tenant(), &user, &request, &brought, "password").await
+}
+
+/// Told to nobody but the owner of the password.
+fn closing(notice: &ErasureNotice) -> Error {
+    let day = notice.due_at.format("%-d %B %Y, %H:%M UTC");
+    let detail = format!("This account is closed and will be erased on {day}. To keep it, sign in at auth/restore.");
+    Error::new(Code::AccountClosing, detail)
+}
+
+pub(super) fn wrong_credentials() -> Error {
+    Error::new(Code::InvalidCredentials, "Email or password is wrong.")
+}
+
+/// Whose credentials a request brings, with the tokens of its device. The account is open, or closed by its
+/// owner and can still be restored.
+///
+/// # Errors
+/// [`wrong_credentials`]; [`Code::TooManyRequests`] after many attempts.
+pub(super) async fn identify(state: &AppState, request: &Request) -> Result<(User, Vec<DeviceToken>)> {
     let asked: LoginRequest = match request.media_type().as_deref() {
         Some("application/x-www-form-urlencoded") => request.form()?,
         _ => request.json_of_any_type()?,
     };
     let typed = asked.email.or(asked.username).ok_or_else(|| Error::field("email", "expected an email address"))?;
-    let tenant = request.caller.tenant().clone();
+    let tenant = request.caller.tenant();
     // A text that can be no account's name takes the same way and time as an unknown one.
     let name = LoginName::parse(&typed);
     let observe = |action, outcome, reason| {
-        let subject = name.as_ref().map(|name| Subject::Claim(name.claim_id(&tenant)));
-        let tenant = tenant.clone();
-        state.audit.note(Note { tenant, action, outcome, actor: None, subject, origin: Origin::of(&request), reason });
+        let subject = name.as_ref().map(|name| Subject::Claim(name.claim_id(tenant)));
+        let (tenant, origin) = (tenant.clone(), Origin::of(request));
+        state.audit.note(Note { tenant, action, outcome, actor: None, subject, origin, reason });
     };
-    let brought = devices::presented(&request, asked.device_token.as_deref());
+    let brought = devices::presented(request, asked.device_token.as_deref());
     // Only who brings a token is looked up before the attempt is counted.
     let (mut user, mut device) = (None, None);
     if !brought.is_empty() {
-        user = store::user_by_login(&state, &tenant, name.as_ref()).await?;
-        device = known_device(&state, &tenant, user.as_ref(), &brought).await?;
+        user = store::user_by_login(state, tenant, name.as_ref()).await?;
+        device = known_device(state, tenant, user.as_ref(), &brought).await?;
     }
-    let counted = name.as_ref().map_or_else(|| typed.trim().to_lowercase(), |name| name.claim_id(&tenant));
-    let attempt = throttle::attempt(&state, &tenant, &counted, request.client.address, device.as_ref()).await;
+    let counted = name.as_ref().map_or_else(|| typed.trim().to_lowercase(), |name| name.claim_id(tenant));
+    let attempt = throttle::attempt(state, tenant, &counted, request.client.address, device.as_ref()).await;
     let attempt = attempt.map_err(|(exhausted, error)| {
         observe(actions::LOGIN_THROTTLED, Outcome::Refused, exhausted.name());
         error
     })?;
     if brought.is_empty() {
-        user = store::user_by_login(&state, &tenant, name.as_ref()).await?;
+        user = store::user_by_login(state, tenant, name.as_ref()).await?;
     }
     let lane = if device.is_some() { Lane::Trusted } else { Lane::Open };
     let stored = user.as_ref().map(|user| user.password_hash.clone());
     let matches = state.passwords.verify(lane, PasswordRule::cut(&asked.password), stored).await?;
-    let Some(user) = user.filter(|user| matches && user.active) else {
+    let Some(user) = user.filter(|user| matches && (user.active || user.can_be_restored())) else {
         observe(actions::LOGIN_FAILED, Outcome::Failed, "password");
-        return Err(Error::new(Code::InvalidCredentials, "Email or password is wrong."));
+        return Err(wrong_credentials());
     };
-    attempt.succeeded(&state).await;
-    sessions::begin(&state, &tenant, &user, &request, &brought, "password").await
+    attempt.succeeded(state).await;
+    Ok((user, brought))
 }
 
 /// The one of the tokens by which an account knows the device. One point read also where there is no account.

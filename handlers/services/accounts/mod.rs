@@ -1,8 +1,7 @@
-//! Accounts: who customers are, how they sign in, and what they consent to.
+//! Accounts: who customers are, and how they sign in.
 
 mod admin;
 mod auth;
-mod consents;
 mod devices;
 mod emails;
 mod login_name;
@@ -12,6 +11,8 @@ mod passwords;
 mod phone;
 mod phones;
 mod profile;
+mod pseudonym;
+mod restore;
 mod sessions;
 mod sign_ins;
 mod store;
@@ -20,8 +21,13 @@ mod throttle;
 mod tiers;
 
 pub use admin::{Appointed, appoint, first_use as api_key_first_use};
-pub use model::{Consent, Purpose, User};
-pub use store::{create_user, user};
+pub use model::{Consent, ErasureNotice, Purpose, User};
+pub use pseudonym::{Pseudonym, network_pseudonym, pseudonym};
+pub use store::{consents_to, create_user, user};
+
+pub(super) use passwords::verify_present;
+pub(super) use sessions::end_all;
+pub(super) use store::{Told, change_user_checked, closed, forget_consents, user_document};
 
 use crate::function::Function;
 
@@ -35,7 +41,7 @@ pub fn functions() -> Vec<Function> {
         passwords::functions(),
         phones::functions(),
         emails::functions(),
-        consents::functions(),
+        restore::functions(),
         tiers::functions(),
     ]
     .into_iter()

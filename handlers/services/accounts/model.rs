@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::phone::Phone;
 use crate::error::{Error, Result};
 use crate::identity::Role;
-use crate::types::{TenantId, TierId, UserId};
+use crate::types::{ErasureId, TenantId, TierId, UserId};
 
 /// What a customer can consent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -23,6 +23,19 @@ pub enum Purpose {
     Training,
     /// Recording what is looked at and bought.
     Analytics,
+}
+
+impl Purpose {
+    pub const ALL: [Self; 3] = [Self::VoiceStorage, Self::Training, Self::Analytics];
+
+    /// The purpose as it is written on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::VoiceStorage => "voiceStorage",
+            Self::Training => "training",
+            Self::Analytics => "analytics",
+        }
+    }
 }
 
 /// The present state of a consent. Every change of it is kept in the ledger.
@@ -62,10 +75,37 @@ pub struct User {
     /// sessions end.
     #[serde(default)]
     pub session_epoch: u32,
+    /// That the account is to be erased. It is not active meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erasure: Option<ErasureNotice>,
+}
+
+/// An erasure that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ErasureNotice {
+    pub id: ErasureId,
+    pub requested_at: DateTime<Utc>,
+    /// Until when the account can be restored.
+    pub due_at: DateTime<Utc>,
+    /// Whether it has begun, whereupon it cannot.
+    pub begun: bool,
 }
 
 impl User {
     pub const KIND: &'static str = "user";
+
+    /// The ids of all claims that the account has in the directory. Whoever adds one adds it here, so that it
+    /// goes with the account.
+    pub fn claims(&self, tenant: &TenantId) -> Vec<String> {
+        let phone = self.phone.iter().map(|phone| phone.claim_id(tenant));
+        std::iter::once(self.email.claim_id(tenant)).chain(phone).collect()
+    }
+
+    /// Whether its owner closed it and it has not been erased yet.
+    pub fn can_be_restored(&self) -> bool {
+        self.erasure.as_ref().is_some_and(|notice| !notice.begun)
+    }
 
     /// Whether the customer agrees to a purpose. What was never asked is not agreed to.
     pub fn consents_to(&self, purpose: Purpose) -> bool {

@@ -147,7 +147,7 @@ async fn change(state: AppState, request: Request) -> Result<Response> {
 ///
 /// # Errors
 /// [`Code::InvalidCredentials`] for another password, [`Code::TooManyRequests`] after many.
-pub(super) async fn verify_present(state: &AppState, request: &Request, given: &str) -> Result<User> {
+pub(in crate::services) async fn verify_present(state: &AppState, request: &Request, given: &str) -> Result<User> {
     let principal = request.principal()?;
     let user = store::user(state, &principal.tenant, &principal.user).await?.ok_or_else(store::closed)?;
     let attempt = throttle::by_session(state, &principal.tenant, user.id.as_str()).await?;
@@ -231,7 +231,9 @@ async fn request_reset(state: AppState, request: Request) -> Result<Response> {
     }
     let mails = format!("mail:{}", email.claim_id(&tenant));
     let mails = state.limits.take(&mails, MAILS, 1).await?;
-    let user = store::user_by_email(&state, &tenant, &email).await?.filter(|user| user.active && mails.allowed);
+    let user = store::user_by_email(&state, &tenant, &email)
+        .await?
+        .filter(|user| mails.allowed && (user.active || user.erasure.is_some()));
     issue(&state, &tenant, user.as_ref(), &Origin::of(&request)).await?;
     Ok(no_store(json(&Done::saying("If the address has an account, a mail is on its way."))?))
 }

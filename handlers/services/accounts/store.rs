@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::login_name::LoginName;
-use super::model::{Email, User};
+use super::model::{Email, Purpose, User};
 use crate::audit::Origin;
 use crate::containers::{CUSTOMERS, DIRECTORY, customer};
 use crate::error::{Code, Error, Result};
@@ -17,6 +17,8 @@ use crate::types::{EventId, TenantId, UserId};
 
 /// A claim whose account was not written within this time belongs to a process that died.
 const UNFINISHED: Duration = Duration::minutes(1);
+/// How long [`consents_to`] believes what it read.
+const CONSENTS_BELIEVED: std::time::Duration = std::time::Duration::from_secs(30);
 /// How often a change is put upon what others wrote meanwhile.
 pub(super) const TURNS: usize = 5;
 /// Whose documents are read in place of those that do not exist.
@@ -35,13 +37,46 @@ pub async fn user(state: &AppState, tenant: &TenantId, id: &UserId) -> Result<Op
     Ok(user_document(state, tenant, id).await?.map(|(user, _)| user))
 }
 
-pub(super) async fn user_document(
+pub(in crate::services) async fn user_document(
     state: &AppState,
     tenant: &TenantId,
     id: &UserId,
 ) -> Result<Option<(User, Document)>> {
     let found = state.documents.read(&CUSTOMERS, &customer(tenant, id.as_str()), id.as_str()).await?;
     found.map(|document| Ok((document.read()?, document))).transpose()
+}
+
+/// Whether a customer agrees to a purpose, for what asks often and may be half a minute late, such as the
+/// intake of analytics. What must not be late reads the [`user`].
+///
+/// # Errors
+/// Those of the read.
+pub async fn consents_to(state: &AppState, tenant: &TenantId, id: &UserId, purpose: Purpose) -> Result<bool> {
+    let key = consents_key(tenant, id);
+    let cached = state.cache.get(&key).await.ok().flatten();
+    if let Some(granted) = cached.and_then(|bytes| serde_json::from_slice::<Vec<Purpose>>(&bytes).ok()) {
+        return Ok(granted.contains(&purpose));
+    }
+    let granted: Vec<Purpose> = match user(state, tenant, id).await? {
+        Some(user) if user.active => Purpose::ALL.into_iter().filter(|purpose| user.consents_to(*purpose)).collect(),
+        _ => Vec::new(),
+    };
+    let kept = serde_json::to_vec(&granted).map_err(Error::internal)?;
+    if let Err(error) = state.cache.set(&key, kept.into(), CONSENTS_BELIEVED).await {
+        tracing::debug!(%error, "consents not cached");
+    }
+    Ok(granted.contains(&purpose))
+}
+
+/// Forgets what [`consents_to`] believes of a customer, whose consents have changed.
+pub(in crate::services) async fn forget_consents(state: &AppState, tenant: &TenantId, id: &UserId) {
+    if let Err(error) = state.cache.delete(&consents_key(tenant, id)).await {
+        tracing::warn!(%error, "old consents are believed for half a minute");
+    }
+}
+
+fn consents_key(tenant: &TenantId, id: &UserId) -> String {
+    format!("consents:{tenant}:{id}")
 }
 
 /// The user with this address, or `None`. Two point reads.
@@ -97,7 +132,7 @@ pub(super) async fn create_user_from(
 }
 
 /// What is told of a change to an account.
-pub(super) struct Told<'a> {
+pub(in crate::services) struct Told<'a> {
     pub kind: &'static str,
     pub data: Value,
     pub origin: Option<&'a Origin>,
@@ -125,9 +160,27 @@ pub(super) async fn change_user_telling(
     told: &Told<'_>,
     change: impl Fn(&mut User),
 ) -> Result<User> {
+    let change = |user: &mut User| {
+        change(user);
+        Ok(())
+    };
+    change_user_checked(state, tenant, id, told, change).await
+}
+
+/// The same; not at all when `change` refuses.
+///
+/// # Errors
+/// Those of [`change_user`] and of `change`.
+pub(in crate::services) async fn change_user_checked(
+    state: &AppState,
+    tenant: &TenantId,
+    id: &UserId,
+    told: &Told<'_>,
+    change: impl Fn(&mut User) -> Result<()>,
+) -> Result<User> {
     for _ in 0..TURNS {
         let (mut user, document) = user_document(state, tenant, id).await?.ok_or_else(closed)?;
-        change(&mut user);
+        change(&mut user)?;
         let operations = vec![replace(&user, document.etag)?, tell(state, tenant, id, told)?];
         if batch(state, tenant, id, operations).await? {
             return Ok(user);
@@ -172,7 +225,7 @@ pub(super) fn too_often() -> Error {
 }
 
 /// What is told to a token whose account is no more.
-pub(super) fn closed() -> Error {
+pub(in crate::services) fn closed() -> Error {
     Error::new(Code::InvalidToken, "This account is closed.")
 }
 

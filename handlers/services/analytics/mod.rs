@@ -3,7 +3,7 @@
 mod facts;
 mod relay;
 
-pub use facts::TABLES;
+pub use facts::{Rows, TABLES, about, count, forget, forget_event};
 
 use crate::function::Function;
 

@@ -5,14 +5,17 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::forget;
 use super::model::Interaction;
+use super::permissions::Permissions;
 use super::store;
 use super::usage::Metered;
+use crate::containers::customer;
 use crate::error::{Error, Result};
 use crate::function::{Function, LimitClass};
 use crate::http::{Request, Response, json, no_store};
-use crate::identity::Caller;
-use crate::services::accounts::{self, Purpose};
+use crate::identity::{Caller, Principal};
+use crate::services::accounts;
 use crate::services::shop::answers::{self, Answer, Utterance};
 use crate::state::AppState;
 use crate::types::Service;
@@ -91,12 +94,13 @@ pub(super) async fn converse(
     channel: &str,
     heard: Option<&Metered>,
 ) -> Result<Answer> {
-    let consent = match caller {
-        Caller::Anonymous { .. } => false,
-        Caller::Known(principal) => accounts::user(state, &principal.tenant, &principal.user)
-            .await?
-            .is_some_and(|user| user.consents_to(Purpose::VoiceStorage)),
+    let permissions = match caller {
+        Caller::Anonymous { .. } => Permissions::default(),
+        Caller::Known(principal) => {
+            Permissions::of(state, &principal.tenant, &principal.user).await?.ok_or_else(accounts::closed)?
+        }
     };
+    let consent = permissions.storage;
     let (engine, audio_ms) = heard.map_or((None, None), |heard| (Some(heard.engine.clone()), Some(heard.audio_ms)));
     let interaction = Interaction {
         kind: Interaction::KIND.into(),
@@ -106,6 +110,7 @@ pub(super) async fn converse(
         created_at: state.clock.now(),
         query: consent.then(|| text.to_owned()),
         response: consent.then(|| answer.text.clone()),
+        training_allowed: permissions.training,
         language: answer.language,
         intent: answer.intent_name(),
         confidence: answer.confidence,
@@ -114,7 +119,23 @@ pub(super) async fn converse(
         engine,
         audio_ms,
     };
-    store::interaction_create(state, caller, &interaction, heard).await?;
+    store::interaction_create(state, caller, &interaction, heard, permissions).await?;
+    if let Caller::Known(principal) = caller
+        && consent
+    {
+        recheck(state, principal, &interaction, permissions).await?;
+    }
     // The caller has just said the words, so they may come back whole.
     Ok(answer.for_interaction(Some(&interaction.id), true))
+}
+
+/// Takes back from a new exchange what its customer withdrew while it was written: the clean-up may not
+/// have seen it.
+async fn recheck(state: &AppState, principal: &Principal, interaction: &Interaction, given: Permissions) -> Result<()> {
+    let now = Permissions::of(state, &principal.tenant, &principal.user).await?.unwrap_or_default();
+    if !now.storage || (given.training && !now.training) {
+        let partition = customer(&principal.tenant, principal.user.as_str());
+        forget::forget_of(state, &partition, &interaction.id, !now.storage).await?;
+    }
+    Ok(())
 }

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::model::{Interaction, Reason, Recognition, Sample, Status, Ticket};
+use super::permissions::Permissions;
 use super::pipeline::{self, Recognised};
 use super::source::BlobSource;
 use super::store;
@@ -17,7 +18,6 @@ use crate::function::{BlobWritten, Function, Outcome, TimerTick};
 use crate::ports::blobs::{BlobName, PutOptions, whole};
 use crate::ports::documents::{Filter, Query, Scope};
 use crate::ports::{Condition, ETag, PortErrorKind};
-use crate::services::accounts::{self, Purpose};
 use crate::services::shop::answers::{self, Answer};
 use crate::state::AppState;
 use crate::types::InteractionId;
@@ -70,7 +70,7 @@ pub(super) async fn work(state: &AppState, ticket: &Ticket, sample: Sample, etag
         return outrun(state, ticket).await;
     };
     let used_up = usage::check(state, &ticket.tenant_id, &ticket.user_id, &sample.tier).await;
-    let Listened { interaction, metered } = if sample.attempts > MAX_ATTEMPTS {
+    let Listened { interaction, metered, permissions } = if sample.attempts > MAX_ATTEMPTS {
         let detail = "We could not process this recording. Please record again.";
         end(&mut sample, state, Status::Failed, Some(Reason { code: "gave_up".into(), detail: detail.into() }));
         Listened::default()
@@ -84,7 +84,9 @@ pub(super) async fn work(state: &AppState, ticket: &Ticket, sample: Sample, etag
     } else {
         listen(state, ticket, &mut sample).await?
     };
-    match store::sample_finish(state, ticket, &sample, etag, interaction.as_ref(), metered.as_ref()).await? {
+    match store::sample_finish(state, ticket, &sample, etag, interaction.as_ref(), metered.as_ref(), permissions)
+        .await?
+    {
         Ok(()) => Ok(Some(sample)),
         Err(error) if matches!(error.error.kind(), PortErrorKind::PreconditionFailed | PortErrorKind::NotFound) => {
             outrun(state, ticket).await
@@ -147,6 +149,8 @@ struct Listened {
     interaction: Option<Interaction>,
     /// What counts of the quota; nothing where we failed, or the recording did.
     metered: Option<Metered>,
+    /// What the customer permits.
+    permissions: Permissions,
 }
 
 /// Listens to the recording and sets the sample's end.
@@ -179,9 +183,10 @@ async fn listen(state: &AppState, ticket: &Ticket, sample: &mut Sample) -> Resul
             unrecognised(state, sample)
         }
     };
-    let consent = accounts::user(state, &ticket.tenant_id, &ticket.user_id)
-        .await?
-        .is_some_and(|user| user.active && user.consents_to(Purpose::VoiceStorage));
+    // Asked only now, when the sample is marked as being worked: who withdraws later writes it anew, and what
+    // is ended here counts no more.
+    let permissions = Permissions::of(state, &ticket.tenant_id, &ticket.user_id).await?.unwrap_or_default();
+    let consent = permissions.storage;
     if consent {
         let options =
             PutOptions { content_type: Some(crate::audio::rendition::MEDIA_TYPE.into()), ..PutOptions::default() };
@@ -199,22 +204,23 @@ async fn listen(state: &AppState, ticket: &Ticket, sample: &mut Sample) -> Resul
     };
     let interaction = answer
         .as_ref()
-        .map(|answer| interaction(state, sample, &recognition, answer, measurements.duration_ms, consent))
+        .map(|answer| interaction(state, sample, &recognition, answer, measurements.duration_ms, permissions))
         .transpose()?;
     let metered = counts.then(|| Metered { engine: recognition.engine.clone(), audio_ms: measurements.duration_ms });
     sample.kept = consent;
+    sample.training_allowed = permissions.training;
     sample.result =
         answer.map(|answer| answer.for_interaction(interaction.as_ref().map(|interaction| &interaction.id), consent));
     sample.measurements = Some(measurements);
     sample.quality = Some(quality);
     sample.waveform = Some(waveform);
-    sample.recognition = Some(if consent { recognition } else { without_words(recognition) });
+    sample.recognition = Some(if consent { recognition } else { recognition.without_words() });
     end(sample, state, Status::Completed, None);
     if consent {
         let kept = store::retention(state, &ticket.tenant_id, &sample.tier).await;
         sample.expires_at = Some(state.clock.now() + TimeDelta::seconds(i64::from(kept)));
     }
-    Ok(Listened { interaction, metered })
+    Ok(Listened { interaction, metered, permissions })
 }
 
 fn end(sample: &mut Sample, state: &AppState, status: Status, reason: Option<Reason>) {
@@ -239,19 +245,15 @@ fn unrecognised(state: &AppState, sample: &Sample) -> Recognition {
     }
 }
 
-/// What may be kept of a recognition without consent.
-fn without_words(recognition: Recognition) -> Recognition {
-    Recognition { transcript: None, segments: Vec::new(), ..recognition }
-}
-
 fn interaction(
     state: &AppState,
     sample: &Sample,
     recognition: &Recognition,
     answer: &Answer,
     audio_ms: u64,
-    consent: bool,
+    permissions: Permissions,
 ) -> Result<Interaction> {
+    let consent = permissions.storage;
     Ok(Interaction {
         kind: Interaction::KIND.into(),
         id: InteractionId::twin_of(sample.id.as_str()).map_err(Error::internal)?,
@@ -260,6 +262,7 @@ fn interaction(
         created_at: state.clock.now(),
         query: recognition.transcript.clone().filter(|_| consent),
         response: consent.then(|| answer.text.clone()),
+        training_allowed: permissions.training,
         language: answer.language,
         intent: answer.intent_name(),
         confidence: answer.confidence,

@@ -6,9 +6,11 @@
 //! end state is the same.
 
 mod command;
+pub mod forget;
 mod history;
 mod jobs;
 mod model;
+mod permissions;
 mod pipeline;
 mod samples;
 mod source;

@@ -59,6 +59,11 @@ pub struct Recognition {
 }
 
 impl Recognition {
+    /// What may be kept of it without consent.
+    pub fn without_words(self) -> Self {
+        Self { transcript: None, segments: Vec::new(), ..self }
+    }
+
     /// The transcript as something to be answered.
     pub fn utterance<'a>(
         &self,
@@ -97,6 +102,9 @@ pub struct Sample {
     /// Whether the shopper let us keep the recording when the job ended.
     #[serde(default)]
     pub kept: bool,
+    /// Whether the shopper let us use it to improve recognition, then and ever since.
+    #[serde(default)]
+    pub training_allowed: bool,
     pub reason: Option<Reason>,
     pub measurements: Option<Measurements>,
     pub quality: Option<Quality>,
@@ -111,6 +119,16 @@ fn free() -> TierId {
 
 impl Sample {
     pub const KIND: &'static str = "sample";
+
+    /// Lets go of all that holds what was said; the recording itself is somebody else's to remove.
+    pub fn forget_words(&mut self) {
+        self.kept = false;
+        self.expires_at = None;
+        self.training_allowed = false;
+        // The answer may quote.
+        self.result = None;
+        self.recognition = self.recognition.take().map(Recognition::without_words);
+    }
 }
 
 /// One exchange with Ask Pravi: kind `interaction`, in the partition of its user, or alone in one of
@@ -128,6 +146,9 @@ pub struct Interaction {
     pub query: Option<String>,
     /// What Ask Pravi answered; it may quote the shopper, so only with that consent, too.
     pub response: Option<String>,
+    /// Whether the shopper let us use it to improve recognition, then and ever since.
+    #[serde(default)]
+    pub training_allowed: bool,
     pub language: Language,
     pub intent: String,
     pub confidence: f64,
@@ -140,6 +161,13 @@ pub struct Interaction {
 
 impl Interaction {
     pub const KIND: &'static str = "interaction";
+
+    /// Lets go of what was said and answered.
+    pub fn forget_words(&mut self) {
+        self.query = None;
+        self.response = None;
+        self.training_allowed = false;
+    }
 }
 
 /// What fires a voice job: the content of a small blob. It only points; everything that decides is

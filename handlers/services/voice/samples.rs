@@ -12,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::jobs;
 use super::model::{Reason, Recognition, Sample, Status, Ticket};
+use super::permissions::Permissions;
 use super::{store, usage};
 use crate::audio::{Measurements, Quality, Waveform};
 use crate::containers::{CUSTOMERS, customer};
@@ -20,6 +21,7 @@ use crate::function::{Access, Function, LimitClass};
 use crate::http::{Body, ListQuery, Request, Response, cursor_of, json, json_with, no_store};
 use crate::ports::documents::{Filter, Order, Query, Scope};
 use crate::ports::{Condition, ETag, PortErrorKind};
+use crate::services::accounts;
 use crate::services::shop::answers::Answer;
 use crate::state::AppState;
 use crate::types::Service;
@@ -228,6 +230,7 @@ pub(super) fn new_sample(
         expires_at: None,
         attempts: 0,
         kept: false,
+        training_allowed: false,
         reason: None,
         measurements: None,
         quality: None,
@@ -246,6 +249,8 @@ async fn create(state: AppState, request: Request) -> Result<Response> {
         return Err(Error::field("contentType", "expected a media type audio/… of at most 100 characters"));
     }
     let principal = request.principal()?;
+    // Nothing begins for an account that is closed.
+    Permissions::of(&state, &principal.tenant, &principal.user).await?.ok_or_else(accounts::closed)?;
     usage::check(&state, &principal.tenant, &principal.user, &principal.tier).await?;
     let sample = new_sample(&state, asked.content_type, asked.language, asked.context, principal.tier.clone());
     let ticket =

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::model::{Interaction, Reason, Sample, Status, Ticket};
+use super::permissions::Permissions;
 use super::usage::{self, Metered};
 use crate::containers::{CUSTOMERS, customer};
 use crate::error::{Code, Error, Result};
@@ -40,6 +41,12 @@ fn lifetime(sample: &Sample) -> Ttl {
     Ttl::Seconds(u32::try_from((expires - ended).num_seconds()).unwrap_or(NOT_KEPT).max(1))
 }
 
+/// What is left at `now` of a lifetime that began at `since`: writing something anew does not keep it longer.
+fn rest(lifetime: u32, since: DateTime<Utc>, now: DateTime<Utc>) -> Ttl {
+    let left = i64::from(lifetime) - (now - since).num_seconds();
+    Ttl::Seconds(u32::try_from(left.max(1)).unwrap_or(lifetime).min(lifetime))
+}
+
 fn partition(ticket: &Ticket) -> PartitionKey {
     customer(&ticket.tenant_id, ticket.user_id.as_str())
 }
@@ -71,6 +78,33 @@ pub async fn sample_replace(
     Ok(written.etag)
 }
 
+/// Replaces a version of a sample as [`sample_replace`] does; one that has ended goes when it would have
+/// gone.
+pub async fn sample_rewrite(state: &AppState, ticket: &Ticket, sample: &Sample, etag: ETag) -> PortResult<ETag> {
+    let mut document = document(sample)?;
+    if let (Ttl::Seconds(lifetime), Some(ended)) = (document.ttl, sample.finished_at) {
+        document.ttl = rest(lifetime, ended, state.clock.now());
+    }
+    let written = state.documents.replace(&CUSTOMERS, &partition(ticket), document, Condition::IfMatch(etag)).await?;
+    Ok(written.etag)
+}
+
+/// Replaces a version of an interaction, which goes when it would have gone: `kept` seconds after it was, when
+/// it holds words. The port's error tells of a lost race.
+pub async fn interaction_rewrite(
+    state: &AppState,
+    partition: &PartitionKey,
+    interaction: &Interaction,
+    kept: u32,
+    etag: ETag,
+) -> PortResult<()> {
+    let mut document = interaction_document(interaction, kept)?;
+    if let Ttl::Seconds(lifetime) = document.ttl {
+        document.ttl = rest(lifetime, interaction.created_at, state.clock.now());
+    }
+    state.documents.replace(&CUSTOMERS, partition, document, Condition::IfMatch(etag)).await.map(drop)
+}
+
 /// Writes the end of a sample: the sample, its interaction if there is one, and the event, all or
 /// nothing, and with it what is counted of the owner's quota.
 pub async fn sample_finish(
@@ -80,6 +114,7 @@ pub async fn sample_finish(
     etag: ETag,
     interaction: Option<&Interaction>,
     metered: Option<&Metered>,
+    permissions: Permissions,
 ) -> Result<Result<(), BatchError>> {
     let mut operations = vec![Operation::Replace(document(sample)?, Condition::IfMatch(etag))];
     if let Some(interaction) = interaction {
@@ -92,7 +127,8 @@ pub async fn sample_finish(
         _ => "voice.sample.failed",
     };
     let event_id = EventId::twin_of(sample.id.as_str()).map_err(Error::internal)?;
-    let data = event_data(sample.reason.as_ref(), interaction);
+    let owner = Some(&ticket.user_id).filter(|_| permissions.analytics);
+    let data = event_data(sample.reason.as_ref(), interaction, owner);
     let at = sample.finished_at.unwrap_or_else(Utc::now);
     operations.push(outbox::put(event_id, kind, &ticket.tenant_id, sample.id.as_str(), at, data)?);
     write_counted(state, &ticket.tenant_id, &ticket.user_id, operations, metered, at).await
@@ -144,11 +180,13 @@ pub async fn interaction_create(
     caller: &Caller,
     interaction: &Interaction,
     metered: Option<&Metered>,
+    permissions: Permissions,
 ) -> Result<()> {
     let kept = match caller.principal() {
         Some(principal) => retention(state, &principal.tenant, &principal.tier).await,
         None => WORDLESS,
     };
+    let named = caller.principal().map(|principal| &principal.user).filter(|_| permissions.analytics);
     let owner = caller.principal().map_or(interaction.id.as_str(), |principal| principal.user.as_str());
     let event_id = EventId::twin_of(interaction.id.as_str()).map_err(Error::internal)?;
     let operations = vec![
@@ -159,7 +197,7 @@ pub async fn interaction_create(
             caller.tenant(),
             interaction.id.as_str(),
             interaction.created_at,
-            event_data(None, Some(interaction)),
+            event_data(None, Some(interaction), named),
         )?,
     ];
     if let Some(principal) = caller.principal() {
@@ -178,9 +216,13 @@ fn interaction_document(interaction: &Interaction, kept: u32) -> PortResult<NewD
     Ok(NewDocument::new(interaction.id.as_str(), interaction)?.with_ttl(Ttl::Seconds(lifetime)))
 }
 
-/// What an event tells: figures and kinds, none of the shopper's words.
-fn event_data(reason: Option<&Reason>, interaction: Option<&Interaction>) -> serde_json::Value {
+/// What an event tells: figures and kinds, none of the shopper's words; `owner` only with consent to
+/// analytics.
+fn event_data(reason: Option<&Reason>, interaction: Option<&Interaction>, owner: Option<&UserId>) -> serde_json::Value {
     let mut data = serde_json::Map::new();
+    if let Some(owner) = owner {
+        data.insert("userId".into(), owner.as_str().into());
+    }
     if let Some(reason) = reason {
         data.insert("reason".into(), reason.code.clone().into());
     }

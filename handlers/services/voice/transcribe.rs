@@ -172,7 +172,14 @@ async fn kept(
     state.blobs.put(&ticket.upload(), whole(recording.audio), options).await?;
     store::sample_create(state.documents.as_ref(), &ticket, &sample).await?;
     let (sample, etag) = store::sample(state.documents.as_ref(), &ticket).await?.ok_or_else(deleted)?;
-    let sample = jobs::work(state, &ticket, sample, etag).await?.ok_or_else(deleted)?;
+    let sample = match jobs::work(state, &ticket, sample, etag).await {
+        Ok(sample) => sample.ok_or_else(deleted)?,
+        Err(error) => {
+            // It goes on as a job of its own.
+            jobs::put_ticket(state, &ticket).await?;
+            return Err(error);
+        }
+    };
     if !(sample.status == Status::Completed && sample.kept) {
         jobs::remove_blobs(state, &ticket).await?;
     }

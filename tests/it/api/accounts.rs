@@ -295,7 +295,7 @@ async fn consents_are_a_ledger_with_a_present_state() {
     let entries = Query { filters: vec![Filter::Equal("kind", json!("consent"))], limit: 100, ..Query::default() };
     let entries = app.state.documents.query(&CUSTOMERS, Scope::Partition(&partition), entries).await.unwrap().items;
     let mut told: Vec<Value> = entries.iter().map(|entry| entry.read().unwrap()).collect();
-    told.sort_by_key(|entry| entry["at"].as_str().unwrap().to_owned());
+    told.sort_by_key(|entry| entry["createdAt"].as_str().unwrap().to_owned());
     let told: Vec<_> = told
         .iter()
         .map(|entry| {

@@ -63,9 +63,15 @@ async fn every_function_that_declares_it_honours_it() {
             continue;
         }
         let person = app.admin().await;
-        let body = function.operation.bodies[0].example.clone().unwrap();
+        let body = function.operation.bodies.first().and_then(|body| body.example.clone());
         let path = format!("/api/{}", function.route);
-        let send = || person.call(function.method.clone(), &path).header("idempotency-key", "walk").json(&body);
+        let send = || {
+            let call = person.call(function.method.clone(), &path).header("idempotency-key", "walk");
+            match &body {
+                Some(body) => call.json(body),
+                None => call,
+            }
+        };
         let first = send().await;
         assert!(first.status.is_success(), "{name}: {first:?}");
         let again = send().await;

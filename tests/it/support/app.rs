@@ -7,11 +7,14 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
+use futures_util::TryStreamExt;
 use pravis::app::{Application, build_at};
 use pravis::containers::{CUSTOMERS, customer};
-use pravis::function::{DocumentsChanged, HttpTrigger, TimerTick, Trigger};
+use pravis::function::{BlobWritten, DocumentsChanged, HttpTrigger, Outcome, TimerTick, Trigger};
 use pravis::host::local::{LocalHost, LocalStores};
 use pravis::identity::{Credential, Principal, Role, Session};
+use pravis::ports::blobs::BlobName;
 use pravis::ports::documents::NewDocument;
 use pravis::registry::Registry;
 use pravis::server::{Listener, Mode, Server};
@@ -40,7 +43,7 @@ pub struct TestApp {
     pub address: SocketAddr,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 /// A caller with an account.
@@ -67,6 +70,15 @@ impl TestApp {
 
     /// The same with variables set.
     pub async fn start_with(variables: &[(&str, &str)]) -> Self {
+        Self::begin(variables, true).await
+    }
+
+    /// The same without triggers: only what a test fires runs.
+    pub async fn start_idle(variables: &[(&str, &str)]) -> Self {
+        Self::begin(variables, false).await
+    }
+
+    async fn begin(variables: &[(&str, &str)], triggers: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let listener = Listener::bind(SocketAddr::from(([0, 0, 0, 0], 0))).await.unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], listener.address().port()));
@@ -88,8 +100,11 @@ impl TestApp {
         let serving = async move {
             listener.serve(server, async move { drop(told.wait_for(|stop| *stop).await) }).await;
         };
-        let tasks = vec![tokio::spawn(host.run(stopped)), tokio::spawn(serving)];
-        Self { state, registry, stores, clock, address, stop, tasks, _dir: dir }
+        let mut tasks = vec![tokio::spawn(serving)];
+        if triggers {
+            tasks.push(tokio::spawn(host.run(stopped)));
+        }
+        Self { state, registry, stores, clock, address, stop, tasks, dir }
     }
 
     /// A caller whom nobody knows.
@@ -153,6 +168,11 @@ impl TestApp {
         Person { api: self.client().with_token(token), id: user.id, email, principal }
     }
 
+    /// Where the embedded stores keep their files.
+    pub fn dir(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
     /// Every HTTP function with its name.
     pub fn http_functions(&self) -> impl Iterator<Item = (&'static str, &HttpTrigger)> {
         self.registry.functions().iter().filter_map(|function| Some((function.name, function.http_trigger()?)))
@@ -172,6 +192,26 @@ impl TestApp {
             panic!("{function} hears of no changes")
         };
         handler(self.state.clone(), DocumentsChanged { documents }).await.unwrap().summary
+    }
+
+    /// Hands every blob of a container to the function that it fires, once, in this application or another
+    /// over its stores; gives what they did.
+    pub async fn fire(&self, function: &str, state: &AppState) -> Vec<pravis::error::Result<Outcome>> {
+        let Trigger::Blob { container, handler } = &self.registry.get(function).expect("it exists").trigger else {
+            panic!("{function} is fired by no blob")
+        };
+        let mut outcomes = Vec::new();
+        for item in self.state.blobs.list(container, "", 1000, None).await.unwrap().items {
+            let content = self.blob(&BlobName::new(container, item.path)).await.unwrap_or_default();
+            outcomes.push(handler(state.clone(), BlobWritten { content }).await);
+        }
+        outcomes
+    }
+
+    /// The content of a blob.
+    pub async fn blob(&self, name: &BlobName) -> Option<Bytes> {
+        let content = self.state.blobs.get(name, None).await.unwrap()?;
+        Some(content.stream.try_collect::<BytesMut>().await.unwrap().freeze())
     }
 }
 

@@ -12,5 +12,6 @@ pub mod process;
 pub mod recordings;
 pub mod redis;
 pub mod sql_server;
+pub mod steps;
 pub mod vault;
 pub mod wire;

@@ -72,6 +72,7 @@ async fn create(state: &AppState, tenant: &TenantId, email: Email, password: Sec
         consents: Default::default(),
         phone: None,
         session_epoch: 0,
+        erasure: None,
     };
     store::create_user(state, tenant, &user).await?;
     Ok(user.id)

@@ -44,7 +44,7 @@ pub(super) async fn end(
 }
 
 /// Ends all sessions of an account at once, and forgets its devices; gives the number of sessions.
-pub(in crate::services::accounts) async fn end_all(
+pub(in crate::services) async fn end_all(
     state: &AppState,
     tenant: &TenantId,
     user: &UserId,

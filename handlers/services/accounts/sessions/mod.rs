@@ -25,7 +25,8 @@ use crate::state::AppState;
 use crate::types::{Service, SessionId, TenantId};
 
 pub(super) use begin::begin;
-pub(super) use end::{come_to_epoch, end_all};
+pub(super) use end::come_to_epoch;
+pub(in crate::services) use end::end_all;
 
 /// Requests that refresh one token at once take turns; each turn one of them wins.
 const TURNS: usize = 8;

@@ -87,7 +87,9 @@ async fn answers_are_what_the_document_says_and_its_examples_are_taken() {
         // What takes away comes last, so that there is something to show before.
         let mut functions: Vec<_> = app.http_functions().collect();
         functions.sort_by_key(|(_, function)| match function.route {
-            "v1/auth/logout" => 2,
+            "v1/auth/logout" => 3,
+            // It closes the account.
+            "v1/users/me" => 2,
             _ => u8::from(function.method == http::Method::DELETE),
         });
         for (name, function) in functions {

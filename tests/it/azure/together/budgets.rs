@@ -111,6 +111,7 @@ impl Walk<'_> {
         self.send("AccountsConsentsCreate", Method::POST, "users/me/consents", consent).await;
         self.send("AccountsConsentsList", Method::GET, "users/me/consents", Value::Null).await;
         self.contacts().await;
+        self.send("AccountsConsentsHistory", Method::GET, "users/me/consents/history", Value::Null).await;
         let sessions = self.send("AccountsSessionsList", Method::GET, "auth/sessions", Value::Null).await;
         let other = sessions["items"].as_array().unwrap().iter().find(|session| session["current"] == false).unwrap();
         let path = format!("auth/sessions/{}", other["id"].as_str().unwrap());
@@ -135,6 +136,15 @@ impl Walk<'_> {
             let token = handed_over(self.story, "account.emailChangeRequested", "email", email).await["token"].clone();
             self.send("AccountsEmailVerify", Method::POST, "users/email/verify", json!({ "token": token })).await;
         }
+    }
+
+    async fn exports(&mut self) {
+        let path = "users/me/exports";
+        let export = self.send("AccountsExportsCreate", Method::POST, path, Value::Null).await;
+        self.send("AccountsExportsList", Method::GET, path, Value::Null).await;
+        let path = format!("{path}/{}", export["id"].as_str().unwrap());
+        self.send("AccountsExportsView", Method::GET, &path, Value::Null).await;
+        self.send("AccountsExportsDelete", Method::DELETE, &path, Value::Null).await;
     }
 
     async fn samples(&mut self) {
@@ -224,6 +234,7 @@ async fn every_request_of_a_shopper_stays_in_its_partition_and_its_budget() {
     let mut walk = Walk { services: &services, story: &story, token: None, seen: BTreeMap::new() };
     walk.shop().await;
     walk.account().await;
+    walk.exports().await;
     walk.samples().await;
     walk.talk().await;
     walk.send("AccountsAuthLogout", Method::POST, "auth/logout", Value::Null).await;
@@ -231,6 +242,13 @@ async fn every_request_of_a_shopper_stays_in_its_partition_and_its_budget() {
     let reset = handed_over(&story, "account.passwordResetRequested", "email", "lakshmi@example.in").await;
     let reset = json!({ "token": reset["token"], "newPassword": "kanjivaram-9" });
     walk.send("AccountsAuthReset", Method::POST, "auth/password-reset", reset).await;
+
+    let credentials = json!({ "email": "lakshmi@example.in", "password": "kanjivaram-9" });
+    let signed_in = walk.send("AccountsAuthLogin", Method::POST, "auth/login", credentials.clone()).await;
+    walk.token = Some(signed_in["access_token"].as_str().unwrap().to_owned());
+    walk.send("AccountsErasureRequest", Method::DELETE, "users/me", json!({ "password": "kanjivaram-9" })).await;
+    walk.token = None;
+    walk.send("AccountsAuthRestore", Method::POST, "auth/restore", credentials).await;
 
     let registry = Registry::of(&Service::ALL).unwrap();
     let mut beyond = Vec::new();

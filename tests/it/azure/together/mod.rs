@@ -104,6 +104,7 @@ impl Services {
         let vault = Vault::start(&entra).await;
         let signing_key = fresh_signing_key().unwrap();
         vault.set("jwt-signing-key", signing_key.expose());
+        vault.set("pseudonym-key", &Ulid::generate().to_string());
         vault.set("cosmos-key", crate::support::cosmos::KEY);
         let azurite = azurite.await.unwrap();
         let to_blobs = FaultyService::in_front_of(azurite.blobs()).await;
