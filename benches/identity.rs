@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use pravis::app;
 use pravis::function::Handler;
 use pravis::http::{Body, Client, Request, Response};
-use pravis::identity::{Caller, Role};
+use pravis::identity::{Caller, Lane, Role};
 use pravis::ports::secrets::Secret;
 use pravis::registry::Registry;
 use pravis::services::accounts::appoint;
@@ -163,14 +163,14 @@ fn logins(criterion: &mut Criterion) {
     let boutique = runtime.block_on(Boutique::open());
     runtime.block_on(boutique.register(0));
     let asked = json!({ "email": "bench0@example.in", "password": PASSWORD });
-    let stored = runtime.block_on(boutique.state.passwords.hash(Secret::new(PASSWORD))).expect("a hash");
+    let stored = runtime.block_on(boutique.state.passwords.hash(Lane::Trusted, Secret::new(PASSWORD))).expect("a hash");
     let mut group = criterion.benchmark_group("login");
     group.sample_size(10);
     group.bench_function("the password alone", |bencher| {
         bencher.iter_custom(|times| {
             in_turn(&runtime, times, || async {
                 let given = Secret::new(PASSWORD);
-                boutique.state.passwords.verify(given, Some(stored.clone())).await.expect("a check")
+                boutique.state.passwords.verify(Lane::Trusted, given, Some(stored.clone())).await.expect("a check")
             })
         });
     });

@@ -139,7 +139,10 @@ async fn a_revocation_counts_at_once_here_and_on_an_instance_that_hears_of_it() 
     assert!(revoked["revokedAt"].is_string());
     with(&app, &key).get(METRICS).await.problem(401, Code::InvalidToken);
     let Some(Heard::Message(message)) = news.next().await else { panic!("nothing is told") };
-    serde_json::from_slice::<News>(&message).unwrap().act(&app.state.sessions, &elsewhere, &app.state.tenants).await;
+    serde_json::from_slice::<News>(&message)
+        .unwrap()
+        .act(&app.state.sessions, &elsewhere, &app.state.tenants, &app.state.tiers)
+        .await;
     assert_eq!(elsewhere.authenticate(&key).await.unwrap(), None);
     // Who missed the news believes for a while, until there is doubt.
     assert!(unaware.authenticate(&key).await.unwrap().is_some());

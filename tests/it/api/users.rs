@@ -249,7 +249,10 @@ async fn other_instances_hear_of_a_change_and_those_who_do_not_find_out() {
     let mut news = app.state.invalidations.subscribe().await.unwrap();
     give(&admin, &customer.id, "staff").await.expect(200);
     let Some(Heard::Message(message)) = news.next().await else { panic!("nothing is told") };
-    serde_json::from_slice::<News>(&message).unwrap().act(&hears, &app.state.api_keys, &app.state.tenants).await;
+    serde_json::from_slice::<News>(&message)
+        .unwrap()
+        .act(&hears, &app.state.api_keys, &app.state.tenants, &app.state.tiers)
+        .await;
     assert_eq!(hears.standing(&customer.principal).await.unwrap(), Standing::Outdated);
     assert_eq!(misses.standing(&customer.principal).await.unwrap(), Standing::Live);
     // A token that another instance gave since tells that there is news.
