@@ -14,8 +14,10 @@ use serde_json::json;
 
 use super::model::User;
 use super::store::user_document;
+use crate::audit::Origin;
 use crate::containers::{CUSTOMERS, customer, team};
 use crate::error::{Code, Error, Result};
+use crate::http::Request;
 use crate::identity::Role;
 use crate::ports::documents::{NewDocument, Operation};
 use crate::ports::{Condition, ETag, PortErrorKind};
@@ -57,8 +59,33 @@ struct Announced {
     id: EventId,
     user: UserId,
     becomes: Member,
-    actor: String,
+    /// Kept with the change, so that whoever carries it out tells who wanted it.
+    #[serde(flatten)]
+    by: By,
     at: DateTime<Utc>,
+}
+
+/// Who wants a change, and where the request came from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct By {
+    pub actor: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+}
+
+impl By {
+    /// The caller of a request.
+    ///
+    /// # Errors
+    /// Those of [`Request::principal`].
+    pub fn caller(request: &Request) -> Result<Self> {
+        Ok(Self { actor: request.principal()?.actor().to_owned(), origin: Some(Origin::of(request)) })
+    }
+
+    /// The operator at the command line.
+    pub fn operator() -> Self {
+        Self { actor: "operator".into(), origin: None }
+    }
 }
 
 /// What becomes of an account.
@@ -118,13 +145,13 @@ pub async fn check(state: &AppState, tenant: &TenantId, change: Change) -> Resul
     settled(state, tenant).await?.0.allows(change)
 }
 
-/// Changes role or state of an account on behalf of `actor`; gives the account as it is then. What it is
+/// Changes role or state of an account; gives the account as it is then. What it is
 /// already is not changed again. Sessions stay; access tokens of before are void at once.
 ///
 /// # Errors
 /// [`Code::NotFound`] without such an account, [`Code::Conflict`] when no administrator would stay or the
 /// team is full.
-pub async fn change(state: &AppState, tenant: &TenantId, id: &UserId, change: Change, actor: &str) -> Result<User> {
+pub async fn change(state: &AppState, tenant: &TenantId, id: &UserId, change: Change, by: &By) -> Result<User> {
     for _ in 0..TURNS {
         let (mut team, etag) = settled(state, tenant).await?;
         let (user, _) = user_document(state, tenant, id).await?.ok_or_else(no_such_account)?;
@@ -141,13 +168,8 @@ pub async fn change(state: &AppState, tenant: &TenantId, id: &UserId, change: Ch
         if is_new && team.members.len() >= MAX_MEMBERS {
             return Err(Error::new(Code::Conflict, format!("At most {MAX_MEMBERS} people can have a role.")));
         }
-        let announced = Announced {
-            id: EventId::generate(),
-            user: id.clone(),
-            becomes,
-            actor: actor.to_owned(),
-            at: state.clock.now(),
-        };
+        let announced =
+            Announced { id: EventId::generate(), user: id.clone(), becomes, by: by.clone(), at: state.clock.now() };
         team.announced = Some(announced.clone());
         let Some(etag) = write(state, tenant, &team, etag).await? else { continue };
         let user = carry_out(state, tenant, &announced).await?.ok_or_else(no_such_account)?;
@@ -205,6 +227,10 @@ async fn carry_out(state: &AppState, tenant: &TenantId, announced: &Announced) -
         }
         (user.role, user.active) = (announced.becomes.role, announced.becomes.active);
         user.version += 1;
+        if !user.active {
+            // No session of before comes back with the account.
+            user.session_epoch += 1;
+        }
         let operations = vec![
             Operation::Replace(NewDocument::new(user.id.as_str(), &user)?, Condition::IfMatch(document.etag)),
             event(tenant, announced, before)?,
@@ -239,8 +265,9 @@ fn event(tenant: &TenantId, announced: &Announced, before: Member) -> Result<Ope
         (false, true) => "account.enabled",
         _ => "account.roleChanged",
     };
-    let data = json!({ "actor": announced.actor, "from": before.role, "to": becomes.role });
-    outbox::put(announced.id.clone(), kind, tenant, announced.user.as_str(), announced.at, data)
+    let data = json!({ "actor": announced.by.actor, "from": before.role, "to": becomes.role });
+    let (origin, id) = (announced.by.origin.as_ref(), announced.id.clone());
+    outbox::put_from(origin, id, kind, tenant, announced.user.as_str(), announced.at, data)
 }
 
 fn no_such_account() -> Error {

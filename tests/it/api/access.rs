@@ -12,7 +12,7 @@ use pravis::error::Code;
 use pravis::function::{Access, HttpTrigger};
 use pravis::identity::{Credential, Principal, Role, SigningKeys, fresh_signing_key};
 use pravis::ports::clock::Clock;
-use pravis::services::accounts::team::{self, Change};
+use pravis::services::accounts::team::{self, By, Change};
 use pravis::types::SessionId;
 use serde_json::{Value, json};
 
@@ -150,7 +150,7 @@ async fn bad_tokens(app: &TestApp) -> Vec<(&'static str, String)> {
     let changed = app.person(Role::Admin).await;
     for (person, change) in [(&closed, Change::Active(false)), (&changed, Change::Role(Role::Staff))] {
         let tenant = &person.principal.tenant;
-        team::change(&app.state, tenant, &person.id, change, "operator").await.unwrap();
+        team::change(&app.state, tenant, &person.id, change, &By::operator()).await.unwrap();
     }
     let without_session = Principal { credential: Credential::Session(SessionId::generate()), ..principal.clone() };
     vec![

@@ -105,13 +105,13 @@ async fn only_staff_reads_it_and_only_of_its_own_boutique() {
     app.client().get(AUDIT_LOG).await.problem(401, Code::NotAuthenticated);
     app.customer().await.get(AUDIT_LOG).await.problem(403, Code::NotPermitted);
     let record = json!({
-        "id": "evt_1", "at": "2026-01-15T06:00:00.000000Z", "action": "role.changed", "outcome": "succeeded", "actor": null,
+        "id": "evt_1", "at": "2026-01-15T06:00:00.000000Z", "action": "tier.changed", "outcome": "succeeded", "actor": null,
         "subject": null, "network": null, "device": null, "requestId": null, "count": 1,
         "lastAt": "2026-01-15T06:00:00.000000Z", "details": {},
     });
     let rivals = PartitionKey::of(["rival", "2026-01-15"]);
     app.state.documents.create(&AUDIT, &rivals, NewDocument::new("evt_1", &record).unwrap()).await.unwrap();
-    assert_eq!(records(&app.admin().await, "action=role.changed").await, Vec::<Value>::new());
+    assert_eq!(records(&app.admin().await, "action=tier.changed").await, Vec::<Value>::new());
     // Nothing but reading is offered.
     for (name, function) in app.http_functions().filter(|(_, function)| function.route.contains("audit")) {
         assert_eq!(function.method, http::Method::GET, "{name}");
@@ -127,7 +127,7 @@ async fn a_search_goes_back_in_time_page_by_page_and_day_by_day() {
         let at = start - Duration::hours(9 * number);
         let id = format!("evt_{number:02}");
         let record = json!({
-            "id": id, "at": at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true), "action": "role.changed",
+            "id": id, "at": at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true), "action": "tier.changed",
             "outcome": "succeeded", "actor": format!("usr_{}", number % 2), "subject": "usr_9", "network": null,
             "device": null, "requestId": null, "count": 1, "lastAt": at, "details": {},
         });
@@ -140,14 +140,14 @@ async fn a_search_goes_back_in_time_page_by_page_and_day_by_day() {
         let found = records(&staff, query).await;
         found.iter().map(|record| record["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    let range = "action=role.changed&from=2026-01-01T00:00:00Z&to=2026-01-16T00:00:00Z";
+    let range = "action=tier.changed&from=2026-01-01T00:00:00Z&to=2026-01-16T00:00:00Z";
     for limit in [1, 2, 7, 25, 100] {
         assert_eq!(ids(&format!("{range}&limit={limit}")).await, expected, "{limit} a page");
     }
     let odd: Vec<_> = expected.iter().skip(1).step_by(2).cloned().collect();
     assert_eq!(ids(&format!("{range}&actor=usr_1&limit=3")).await, odd);
     // The beginning belongs to the range, its end does not.
-    let between = "action=role.changed&from=2026-01-14T12:30:00Z&to=2026-01-15T06:30:00Z";
+    let between = "action=tier.changed&from=2026-01-14T12:30:00Z&to=2026-01-15T06:30:00Z";
     assert_eq!(ids(between).await, expected[1..=2]);
     assert_eq!(ids(&format!("{range}&subject=usr_8")).await, Vec::<String>::new());
 }
@@ -179,7 +179,7 @@ async fn a_search_that_is_none_is_refused_with_what_is_allowed() {
     .await;
     let page = staff.get(&format!("{AUDIT_LOG}?action=account.registered&limit=1")).await.expect(200).json();
     let cursor = page["next"].as_str().expect("there is another page");
-    let other = staff.get(&format!("{AUDIT_LOG}?action=role.changed&limit=1&cursor={cursor}")).await;
+    let other = staff.get(&format!("{AUDIT_LOG}?action=tier.changed&limit=1&cursor={cursor}")).await;
     assert_eq!(other.refused_fields(), ["cursor"]);
 }
 

@@ -154,7 +154,7 @@ impl TestApp {
         let version = match role {
             Role::Staff | Role::Admin => {
                 let change = team::Change::Role(role);
-                team::change(&self.state, tenant, &user.id, change, "operator").await.unwrap().version
+                team::change(&self.state, tenant, &user.id, change, &team::By::operator()).await.unwrap().version
             }
             Role::Customer | Role::Service => 0,
         };

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::audit::Origin;
 use crate::containers::{CUSTOMERS, DIRECTORY, api_keys};
 use crate::error::{Code, Error, FieldError, Result};
 use crate::function::{Access, Function};
@@ -157,8 +158,8 @@ async fn create(state: AppState, request: Request) -> Result<Response> {
     let claim = ApiKeyClaim { tenant_id: maker.tenant.clone(), key_id: key.id.clone() };
     let id = key.fingerprint.claim_id();
     state.documents.create(&DIRECTORY, &PartitionKey::of([&id]), NewDocument::new(id.clone(), &claim)?).await?;
-    let data = json!({ "actor": maker.user, "name": key.name, "scopes": key.scopes, "tier": key.tier, "expiresAt": key.expires_at });
-    let event = event("apiKey.created", &maker.tenant, &key, now, data)?;
+    let data = json!({ "actor": maker.actor(), "name": key.name, "scopes": key.scopes, "tier": key.tier, "expiresAt": key.expires_at });
+    let event = event("apiKey.created", Some(&Origin::of(&request)), &maker.tenant, &key, now, data)?;
     let operations = vec![Operation::Create(key.document(now)?), event];
     let partition = api_keys(&maker.tenant);
     state.documents.batch(&CUSTOMERS, &partition, operations).await.map_err(|error| error.error)?;
@@ -243,7 +244,8 @@ async fn revoke(state: AppState, request: Request) -> Result<Response> {
         let now = state.clock.now();
         if key.revoked.is_none() {
             key.revoked = Some(Revoked { at: now, by: actor.user.clone() });
-            let event = event("apiKey.revoked", &actor.tenant, &key, now, json!({ "actor": actor.user }))?;
+            let (origin, data) = (Origin::of(&request), json!({ "actor": actor.actor() }));
+            let event = event("apiKey.revoked", Some(&origin), &actor.tenant, &key, now, data)?;
             let operations = vec![Operation::Replace(key.document(now)?, Condition::IfMatch(document.etag)), event];
             match state.documents.batch(&CUSTOMERS, &api_keys(&actor.tenant), operations).await {
                 Ok(_) => {}
@@ -272,9 +274,16 @@ async fn forget_claim(state: &AppState, key: &ApiKey) {
 
 /// The event of the first use of a key; see [`crate::identity::LiveApiKeys`].
 pub fn first_use(tenant: &TenantId, key: &ApiKey, now: DateTime<Utc>) -> Result<Operation> {
-    event("apiKey.firstUsed", tenant, key, now, json!({ "actor": key.id }))
+    event("apiKey.firstUsed", None, tenant, key, now, json!({ "actor": key.id }))
 }
 
-fn event(kind: &str, tenant: &TenantId, key: &ApiKey, now: DateTime<Utc>, data: Value) -> Result<Operation> {
-    outbox::put(EventId::generate(), kind, tenant, key.id.as_str(), now, data)
+fn event(
+    kind: &str,
+    origin: Option<&Origin>,
+    tenant: &TenantId,
+    key: &ApiKey,
+    now: DateTime<Utc>,
+    data: Value,
+) -> Result<Operation> {
+    outbox::put_from(origin, EventId::generate(), kind, tenant, key.id.as_str(), now, data)
 }

@@ -2,16 +2,13 @@
 //! nobody to appoint them.
 
 use super::super::model::{Email, User};
-use super::super::team::{self, Change};
+use super::super::team::{self, By, Change};
 use super::super::{passwords, store};
 use crate::error::{Error, Result};
 use crate::identity::{Lane, PasswordRule, Role};
 use crate::ports::secrets::Secret;
 use crate::state::AppState;
 use crate::types::{TenantId, TierId, UserId};
-
-/// What events say of the operator at the command line.
-const OPERATOR: &str = "operator";
 
 /// How an administrator came to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +33,7 @@ pub async fn appoint(
     password: Secret,
     another: bool,
 ) -> Result<Appointed> {
-    let email = Email::parse(email)?;
+    let (email, operator) = (Email::parse(email)?, By::operator());
     if !PasswordRule::allows(password.expose()) {
         let (min, max) = (PasswordRule::MIN_CHARS, PasswordRule::MAX_CHARS);
         return Err(Error::field("password", format!("expected {min} to {max} characters")));
@@ -47,12 +44,12 @@ pub async fn appoint(
     let (id, appointed) = match store::user_by_email(state, tenant, &email).await? {
         Some(user) => {
             passwords::set(state, tenant, &user.id, password.expose().to_owned()).await?;
-            team::change(state, tenant, &user.id, Change::Active(true), OPERATOR).await?;
+            team::change(state, tenant, &user.id, Change::Active(true), &operator).await?;
             (user.id, Appointed::Raised)
         }
         None => (create(state, tenant, email, password).await?, Appointed::Created),
     };
-    team::change(state, tenant, &id, change, OPERATOR).await?;
+    team::change(state, tenant, &id, change, &operator).await?;
     Ok(appointed)
 }
 

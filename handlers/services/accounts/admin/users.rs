@@ -9,7 +9,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::super::auth::{UserView, user_example};
 use super::super::model::{Email, User};
 use super::super::store::{self, user_document};
+use super::super::team::By;
 use super::super::{sessions, team};
+use crate::audit::Origin;
 use crate::containers::{CUSTOMERS, customer};
 use crate::error::{Code, Error, Result};
 use crate::function::{Access, Function};
@@ -185,7 +187,7 @@ async fn set_role(state: AppState, request: Request) -> Result<Response> {
     }
     let (actor, user, _) = to_change(&state, &request).await?;
     let change = team::Change::Role(role);
-    let user = team::change(&state, &actor.tenant, &user.id, change, actor.user.as_str()).await?;
+    let user = team::change(&state, &actor.tenant, &user.id, change, &By::caller(&request)?).await?;
     Ok(no_store(json(&UserView::of(&user))?))
 }
 
@@ -195,15 +197,10 @@ async fn set_active(state: AppState, request: Request) -> Result<Response> {
     if user.role != Role::Customer && !actor.may(Permission::ManageRoles) {
         return Err(Error::new(Code::NotPermitted, "You may close and open accounts of customers only."));
     }
-    let end = async || sessions::end_all(&state, &actor.tenant, &user.id, EndReason::AccountClosed, None).await;
-    if active && !user.active {
-        // What is left of before it was closed does not come back with it.
-        end().await?;
-    }
     let change = team::Change::Active(active);
-    let changed = team::change(&state, &actor.tenant, &user.id, change, actor.user.as_str()).await?;
+    let changed = team::change(&state, &actor.tenant, &user.id, change, &By::caller(&request)?).await?;
     if !active {
-        end().await?;
+        sessions::come_to_epoch(&state, &actor.tenant, &changed, EndReason::AccountClosed, None).await;
     }
     Ok(no_store(json(&UserView::of(&changed))?))
 }
@@ -215,10 +212,11 @@ async fn set_tier(state: AppState, request: Request) -> Result<Response> {
         if user.tier == tier {
             return Ok(no_store(json(&UserView::of(&user))?));
         }
-        let data: Value = json!({ "actor": actor.user, "from": user.tier, "to": tier });
+        let data: Value = json!({ "actor": actor.actor(), "from": user.tier, "to": tier });
         let now = state.clock.now();
-        let event =
-            outbox::put(EventId::generate(), "account.tierChanged", &actor.tenant, user.id.as_str(), now, data)?;
+        let (origin, subject) = (Origin::of(&request), user.id.as_str());
+        let (id, kind) = (EventId::generate(), "account.tierChanged");
+        let event = outbox::put_from(Some(&origin), id, kind, &actor.tenant, subject, now, data)?;
         user.tier = tier.clone();
         user.version += 1;
         let written = NewDocument::new(user.id.as_str(), &user)?;

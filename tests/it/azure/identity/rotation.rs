@@ -48,7 +48,7 @@ async fn shown(instance: &Instance) -> Vec<String> {
 async fn keys_walk_from_standby_to_revoked_without_a_restart_and_nobody_is_signed_out() {
     let base = TestApp::start().await;
     let person = base.customer().await;
-    let place = Place { clock: base.clock.clone(), ..Place::new().await };
+    let place = Place::empty(base.clock.clone()).await;
     let alone = place.rotate_secret();
     let secrets = std::sync::Arc::new(place.vault.secrets(&place.entra, std::time::Duration::from_secs(1)));
     let ring = place.follow(secrets);
@@ -89,7 +89,7 @@ async fn keys_walk_from_standby_to_revoked_without_a_restart_and_nobody_is_signe
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn verifiers_ask_again_sooner_than_a_key_signs_and_get_no_more_than_they_need() {
     let base = TestApp::start().await;
-    let place = Place { clock: base.clock.clone(), ..Place::new().await };
+    let place = Place::empty(base.clock.clone()).await;
     let alone = place.rotate_secret();
     let secrets = std::sync::Arc::new(place.vault.secrets(&place.entra, std::time::Duration::from_secs(1)));
     let ring = place.follow(secrets);

@@ -43,12 +43,17 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub async fn new() -> Self {
-        let entra = Entra::start().await;
-        let vault = Vault::start(&entra).await;
-        let place = Self { entra, vault, clock: Arc::new(ManualClock::new()) };
+    async fn new() -> Self {
+        let place = Self::empty(Arc::new(ManualClock::new())).await;
         place.rotate();
         place
+    }
+
+    /// A vault without a key.
+    pub async fn empty(clock: Arc<ManualClock>) -> Self {
+        let entra = Entra::start().await;
+        let vault = Vault::start(&entra).await;
+        Self { entra, vault, clock }
     }
 
     /// Stores a new key now, and gives it.
