@@ -55,7 +55,7 @@ async fn the_same_id_in_another_boutique_is_nobody_here() {
         }
         assert_eq!(twin.get("/api/v1/auth/me").await.expect(200).json()["email"], "twin@rival.example");
         twin.delete("/api/v1/voice/history").await.expect(200);
-        twin.post("/api/v1/auth/logout?everywhere=true").await.expect(200);
+        twin.post("/api/v1/auth/logout").await.expect(200);
     }
     owner.get(&format!("/api/v1/voice/samples/{}", ids[0])).await.expect(200);
     assert_eq!(owner.get("/api/v1/voice/history").await.expect(200).json()["items"].as_array().unwrap().len(), 1);

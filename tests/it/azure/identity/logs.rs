@@ -76,7 +76,7 @@ async fn everything_is_logged() {
         overlap: chrono::Duration::minutes(10),
     };
     let ring = KeyRing::follow(secrets.clone(), rotation, Arc::new(SystemClock));
-    eventually("the word on the bad key", async || log.text().contains("it is no key").then_some(())).await;
+    eventually("the word on the bad key", async || log.text().contains("it is neither a key").then_some(())).await;
     vault.set("jwt-signing-key", key.expose());
     eventually("the keys", async || ring.ready().then_some(())).await;
     vault.expire("colour");
@@ -86,7 +86,7 @@ async fn everything_is_logged() {
         secrets.refresh().await.unwrap_err();
     }
     let text = log.text();
-    for word in ["signing key taken up", "has expired", "secrets not read again"] {
+    for word in ["signing keys taken up", "has expired", "secrets not read again"] {
         assert!(text.contains(word), "{word} is not told");
     }
     let issued = entra.tokens.all();
