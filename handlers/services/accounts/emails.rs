@@ -52,7 +52,7 @@ pub fn functions() -> Vec<Function> {
             .into(),
         Function::http("AccountsEmailVerify", Service::Accounts, Method::POST, "v1/users/email/verify", verify)
             .summary("Makes an address the account's by the token that was mailed to it.")
-            .takes::<VerifyRequest>("application/json", json!({ "token": "…" }))
+            .takes::<VerifyEmail>("application/json", json!({ "token": "…" }))
             .answers::<ProfileAnswer>(
                 StatusCode::OK,
                 "It is the account's; the former one is free.",
@@ -73,7 +73,7 @@ struct EmailRequest {
 }
 
 #[derive(Deserialize, ToSchema)]
-struct VerifyRequest {
+struct VerifyEmail {
     #[schema(format = "password")]
     token: String,
 }
@@ -124,7 +124,7 @@ async fn create(state: AppState, request: Request) -> Result<Response> {
 }
 
 async fn verify(state: AppState, request: Request) -> Result<Response> {
-    let asked: VerifyRequest = request.json()?;
+    let asked: VerifyEmail = request.json()?;
     let token = OneTimeToken::parse(&asked.token).ok_or_else(invalid)?;
     let (tenant, id, origin) = (&token.tenant, &token.user, Origin::of(&request));
     let (_, _, pending, _) = usable(&state, &token).await?;

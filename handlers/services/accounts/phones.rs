@@ -57,7 +57,7 @@ pub fn functions() -> Vec<Function> {
         Function::http("AccountsPhoneVerify", Service::Accounts, Method::POST, "v1/users/me/phone/verify", verify)
             .access(Access::SignedIn)
             .summary("Makes a phone number the account's by the code that was sent to it.")
-            .takes::<VerifyRequest>("application/json", json!({ "code": "123456" }))
+            .takes::<VerifyPhone>("application/json", json!({ "code": "123456" }))
             .answers::<ProfileAnswer>(
                 StatusCode::OK,
                 "It is the account's, which can be signed in to by it.",
@@ -81,7 +81,7 @@ struct PhoneRequest {
 }
 
 #[derive(Deserialize, ToSchema)]
-struct VerifyRequest {
+struct VerifyPhone {
     #[schema(pattern = "^[0-9]{6}$")]
     code: String,
 }
@@ -166,7 +166,7 @@ async fn create(state: AppState, request: Request) -> Result<Response> {
 }
 
 async fn verify(state: AppState, request: Request) -> Result<Response> {
-    let asked: VerifyRequest = request.json()?;
+    let asked: VerifyPhone = request.json()?;
     let principal = request.principal()?;
     let phone = proved(&state, principal, asked.code.trim()).await?;
     let name = LoginName::Phone(phone.clone());

@@ -162,8 +162,8 @@ async fn what_is_written_while_a_boutique_moves_through_the_application_is_there
     let app = app().await;
     let gadwal = open(&app, "gadwal").await;
     let person = customer(&app, "gadwal").await;
+    let mut last = 0;
     for to in [dedicated(), Placement::Shared] {
-        let mut last = 0;
         let writing = async {
             loop {
                 let answer = person.call(Method::PATCH, PREFERENCES).json(&json!({ "n": last + 1 })).await;
@@ -172,7 +172,10 @@ async fn what_is_written_while_a_boutique_moves_through_the_application_is_there
                     503 => {}
                     _ => panic!("{answer}"),
                 }
-                assert_eq!(person.get(PREFERENCES).await.expect(200).json()["preferences"]["n"], last);
+                assert_eq!(
+                    person.get(PREFERENCES).await.expect(200).json()["preferences"]["n"].as_u64().unwrap_or(0),
+                    last
+                );
                 tokio::time::sleep(std::time::Duration::from_millis(20)).await;
             }
         };

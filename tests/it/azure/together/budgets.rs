@@ -66,11 +66,14 @@ impl Walk<'_> {
 
     fn note(&mut self, name: &'static str, answer: &Answer) {
         let asked = self.services.cosmos.asked();
-        for request in &asked {
+        // The records of tenants are read anew beside the requests, every few seconds.
+        for request in asked.iter().filter(|request| request.container != "tenants") {
             assert!(request.partition.is_some(), "{name} asks all partitions of {}", request.container);
         }
         let of_customers = asked.iter().filter(|request| request.container == "customers");
-        let partitions = of_customers.filter_map(|request| request.partition.as_ref()).collect::<BTreeSet<_>>().len();
+        // Whoever is not found is looked for all the same, under the name of nobody.
+        let partitions = of_customers.filter_map(|request| request.partition.as_ref());
+        let partitions = partitions.filter(|key| !key.contains("nobody")).collect::<BTreeSet<_>>().len();
         let request_units = request_units(answer);
         assert!(request_units > 0.0 || asked.is_empty(), "{name} asked {asked:?} and booked nothing");
         let dearest = self.seen.get(name).map_or(0.0, |seen| seen.request_units);
