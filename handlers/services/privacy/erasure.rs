@@ -32,7 +32,7 @@ pub fn functions() -> Vec<Function> {
     vec![
         Function::http("AccountsErasureRequest", Service::Accounts, Method::DELETE, "v1/users/me", request_erasure)
             .access(Access::SignedIn)
-            .summary("Closes the caller's account and has it erased after some days; takes the password, or a sign-in of the last five minutes.")
+            .summary("Closes the account and has it erased after some days; takes the password or a recent sign-in.")
             .takes::<ErasureRequest>("application/json", json!({ "password": "kanjivaram-9" }))
             .answers::<ErasureAsked>(StatusCode::ACCEPTED, "The account is closed and will be erased.", asked())
             .fails(&[Code::InvalidCredentials, Code::TooManyRequests])

@@ -67,6 +67,8 @@ pub const KINDS: [(&str, Disclosure); 16] = [
                 "createdAt",
                 "uploadUntil",
                 "finishedAt",
+                "expiresAt",
+                "tier",
                 "kept",
                 "trainingAllowed",
                 "reason",

@@ -96,6 +96,8 @@ pub(super) async fn converse(
 ) -> Result<Answer> {
     let permissions = match caller {
         Caller::Anonymous { .. } => Permissions::default(),
+        // A program has no account, and nothing is kept of what it asks.
+        Caller::Known(principal) if principal.session().is_err() => Permissions::default(),
         Caller::Known(principal) => {
             Permissions::of(state, &principal.tenant, &principal.user).await?.ok_or_else(accounts::closed)?
         }

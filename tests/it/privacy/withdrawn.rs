@@ -136,7 +136,7 @@ async fn rewriting_keeps_nothing_longer() {
     let day = 86_400;
     for kind in ["sample", "interaction"] {
         for document in of_kind(&app, &person, kind).await {
-            assert_eq!(document["ttl"].as_i64().unwrap(), (730 - 29) * day, "{kind}");
+            assert_eq!(document["ttl"].as_i64().unwrap(), (90 - 29) * day, "{kind}");
         }
     }
     let asked = json!({ "purpose": "voiceStorage", "granted": false, "version": "1.0" });
