@@ -179,9 +179,17 @@ impl Directory {
         memory.failed.as_ref().filter(|(at, _)| at.elapsed() < PAUSE).map(|(_, error)| error.again())
     }
 
-    /// The records as far as they can be had in a moment.
-    async fn at_hand(&self) -> Arc<Tenants> {
+    /// The records as far as they can be had in a moment: those of late, unless a change was told, while newer
+    /// ones are read beside the request.
+    async fn at_hand(self: &Arc<Self>) -> Arc<Tenants> {
         if let Some(known) = self.within(self.life) {
+            return known.tenants;
+        }
+        if let Some(known) = self.within(STALE) {
+            if self.reading.try_lock().is_ok() {
+                let directory = self.clone();
+                tokio::spawn(async move { directory.renewed(directory.life).await.map(drop) });
+            }
             return known.tenants;
         }
         match tokio::time::timeout(PATIENCE, self.renewed(self.life)).await {

@@ -35,7 +35,7 @@ pub fn functions() -> Vec<Function> {
             .summary("Closes the account and has it erased after some days; takes the password or a recent sign-in.")
             .takes::<ErasureRequest>("application/json", json!({ "password": "kanjivaram-9" }))
             .answers::<ErasureAsked>(StatusCode::ACCEPTED, "The account is closed and will be erased.", asked())
-            .fails(&[Code::InvalidCredentials, Code::TooManyRequests])
+            .fails(&[Code::Conflict, Code::InvalidCredentials, Code::TooManyRequests])
             .into(),
         Function::http("AccountsErasuresList", Service::Accounts, Method::GET, "v1/admin/erasures", list)
             .access(Access::May(Permission::ReadAudit))

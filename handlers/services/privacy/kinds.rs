@@ -50,7 +50,7 @@ pub const KINDS: [(&str, Disclosure); 16] = [
         Shown {
             file: "sessions.json",
             what: "The devices that are or were lately signed in.",
-            fields: &["id", "device", "createdAt", "lastUsedAt", "expiresAt", "ended"],
+            fields: &["id", "status", "device", "createdAt", "lastUsedAt", "expiresAt", "ended"],
         },
     ),
     (

@@ -110,12 +110,13 @@ async fn nobody_evades_a_limit_by_what_they_send_nor_uses_up_that_of_others() {
         ("x-azure-socketip", "198.51.100.7"),
         ("x-azure-clientip", "198.51.100.7"),
         ("cookie", "session=new"),
-        ("x-api-key", "prv_nobodys"),
         ("user-agent", "another"),
         ("x-request-id", "another"),
     ] {
         refused_alike(plain, async || customer.get(PRODUCTS).header(name, value).await).await;
     }
+    // Two credentials are none, and what they ask is not answered.
+    customer.get(PRODUCTS).header("x-api-key", "prv_nobodys").await.problem(400, Code::MalformedRequest);
     // Neither by another address or kind of request.
     let elsewhere = app.client_at([127, 0, 9, 9]).with_token(customer.token());
     refused_alike(plain, async || elsewhere.get(PRODUCTS).await).await;
