@@ -23,7 +23,7 @@ pub enum Action {
         path: String,
     },
     AddToCart {
-        #[schema(value_type = String)]
+        #[schema(rename = "productId", value_type = String)]
         product_id: ProductId,
         quantity: u32,
     },
@@ -33,7 +33,7 @@ pub enum Action {
     },
     /// Set the quantity of a cart line.
     ChangeQuantity {
-        #[schema(value_type = String)]
+        #[schema(rename = "productId", value_type = String)]
         product_id: ProductId,
         quantity: u32,
     },
@@ -42,7 +42,7 @@ pub enum Action {
         path: String,
     },
     ReadProduct {
-        #[schema(value_type = String)]
+        #[schema(rename = "productId", value_type = String)]
         product_id: ProductId,
     },
     AnswerPolicy {
@@ -59,7 +59,7 @@ pub enum Action {
 #[serde(untagged, rename_all_fields = "camelCase")]
 pub enum Removal {
     Product {
-        #[schema(value_type = String)]
+        #[schema(rename = "productId", value_type = String)]
         product_id: ProductId,
     },
     Everything {

@@ -21,7 +21,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// Names in snake case that a standard or the storefront asks for: OAuth 2.0's token response (RFC
 /// 6749 §5.1) and the peaks of audiowaveform.
-const FOREIGN_NAMES: [&str; 8] = [
+pub const FOREIGN_NAMES: [&str; 8] = [
     "access_token",
     "refresh_token",
     "device_token",

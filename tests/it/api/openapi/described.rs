@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::Description;
 use crate::support::app::TestApp;
+use crate::support::client::FOREIGN_NAMES;
 
 #[tokio::test]
 async fn the_document_is_openapi_3_1() {
@@ -50,6 +51,25 @@ async fn every_reference_leads_somewhere() {
         let pointer = reference.strip_prefix('#').expect("references stay within the document");
         assert!(document.pointer(pointer).is_some(), "{reference}");
     }
+}
+
+#[tokio::test]
+async fn properties_are_named_as_they_are_sent() {
+    let app = TestApp::start().await;
+    let document = Description::of(&app).await.document;
+    fn check(value: &Value) {
+        if let Some(properties) = value["properties"].as_object() {
+            for name in properties.keys() {
+                assert!(!name.contains('_') || FOREIGN_NAMES.contains(&name.as_str()), "{name} in {value:.300}");
+            }
+        }
+        match value {
+            Value::Object(fields) => fields.values().for_each(check),
+            Value::Array(items) => items.iter().for_each(check),
+            _ => {}
+        }
+    }
+    check(&document["components"]["schemas"]);
 }
 
 #[tokio::test]
