@@ -21,8 +21,9 @@ pub static CUSTOMERS: Container = Container {
     partition_key: &["tenantId", "userId"],
     default_ttl: None,
     indexing: Indexing::Only {
-        // Every listing is of one kind; the reconciling timer looks for samples that are stuck.
-        fields: &["kind", "status", "createdAt", "uploadUntil"],
+        // Every listing is of one kind; timers look for samples that are stuck and for recordings that come
+        // out of the archive.
+        fields: &["kind", "status", "createdAt", "uploadUntil", "recording.status"],
         orders: &[
             OrderIndex { equal: &["kind"], by: "createdAt" },
             OrderIndex { equal: &["kind", "status"], by: "createdAt" },
@@ -54,8 +55,21 @@ pub static DEAD_LETTERS: Container = Container {
     indexing: BY_ID,
 };
 
+/// Sweeps through the blobs: the runs under `runs`, and under the name of each run how far its slices are.
+pub static SWEEPS: Container = Container {
+    name: "sweeps",
+    partition_key: &["run"],
+    default_ttl: Some(90 * DAY),
+    indexing: Indexing::Only {
+        fields: &["startedAt"],
+        // The last runs first.
+        orders: &[OrderIndex { equal: &[], by: "startedAt" }],
+    },
+};
+
 /// Every document container.
-pub static DOCUMENT_CONTAINERS: [&Container; 6] = [&CUSTOMERS, &DIRECTORY, &CATALOGUE, &STOCK, &EVENTS, &DEAD_LETTERS];
+pub static DOCUMENT_CONTAINERS: [&Container; 7] =
+    [&CUSTOMERS, &DIRECTORY, &CATALOGUE, &STOCK, &EVENTS, &DEAD_LETTERS, &SWEEPS];
 
 /// The document containers as Azure's APIs take them, for infrastructure: an array of
 /// [`Container::definition`].
@@ -72,8 +86,16 @@ pub const VOICE_RESULTS: &str = "voice-results";
 /// Synthesised speech, by the hash of what shapes it.
 pub const SPEECH: &str = "speech";
 
+/// Pictures and films of products, under names that never change their content.
+pub const MEDIA: &str = "media";
+/// What customers asked to be given of their data.
+pub const EXPORTS: &str = "exports";
+/// Tickets of sweeps through the blobs.
+pub const LIFECYCLE_JOBS: &str = "lifecycle-jobs";
+
 /// Every blob container.
-pub const BLOB_CONTAINERS: [&str; 4] = [VOICE_UPLOADS, VOICE_JOBS, VOICE_RESULTS, SPEECH];
+pub const BLOB_CONTAINERS: [&str; 7] =
+    [VOICE_UPLOADS, VOICE_JOBS, VOICE_RESULTS, SPEECH, MEDIA, EXPORTS, LIFECYCLE_JOBS];
 
 /// The partition of `CUSTOMERS` that holds everything of one owner: a user, or an anonymous
 /// exchange that owns itself.
