@@ -21,6 +21,7 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// A blob as its properties show it.
     pub fn of(properties: &BlobProperties) -> Self {
         Self { modified_at: properties.modified_at, tier: properties.tier }
     }

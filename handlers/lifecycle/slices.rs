@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::containers::BLOB_CONTAINERS;
 
@@ -17,8 +18,7 @@ const MAX_PARTS: u32 = 16;
 /// Parts and not ranges of paths: paths begin with tenants and with identifiers that grow with time, so any
 /// range fixed beforehand would hold nearly all or nothing. Each part lists the whole container, which costs
 /// one call for 5000 blobs, and asks documents about its own blobs only, which is the work.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Slice {
     pub container: &'static str,
     /// From 0.
@@ -33,9 +33,9 @@ impl Slice {
     pub fn has(&self, path: &str) -> bool {
         let folder = path.rsplit_once('/').map_or(path, |(folder, _)| folder);
         // FNV-1a, 64 bits (RFC 9923): the same in every version of the program.
-        let hash = folder.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
+        let hash = folder
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
         // The upper half, since the lowest bits of this hash are the weakest.
         (hash >> 32) % u64::from(self.of) == u64::from(self.part)
     }
@@ -67,17 +67,15 @@ impl FromStr for Slice {
     }
 }
 
-impl TryFrom<String> for Slice {
-    type Error = SliceError;
-
-    fn try_from(text: String) -> Result<Self, SliceError> {
-        text.parse()
+impl Serialize for Slice {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
-impl From<Slice> for String {
-    fn from(slice: Slice) -> Self {
-        slice.to_string()
+impl<'de> Deserialize<'de> for Slice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 

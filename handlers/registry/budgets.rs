@@ -9,7 +9,7 @@
 //! over its budget is logged and counted.
 
 /// The budgets, by name.
-const REQUEST_UNITS: [(&str, f64); 39] = [
+const REQUEST_UNITS: [(&str, f64); 40] = [
     ("AccountsAuthLogin", 15.0),
     ("AccountsAuthLoginJson", 15.0),
     ("AccountsAuthLogout", 10.0),
@@ -44,6 +44,7 @@ const REQUEST_UNITS: [(&str, f64); 39] = [
     ("VoiceSamplesDelete", 100.0),
     ("VoiceSamplesGet", 10.0),
     ("VoiceSamplesList", 3.0),
+    ("VoiceSamplesRehydrate", 40.0),
     ("VoiceSamplesWaveform", 10.0),
     ("VoiceSpeechCreate", 0.0),
     ("VoiceSpeechGet", 0.0),

@@ -10,7 +10,7 @@ mod store;
 
 pub use model::{Consent, Purpose, User};
 pub use sessions::SessionEnded;
-pub use store::{create_user, user};
+pub use store::{create_user, find_user, user};
 
 use crate::function::Function;
 

@@ -10,9 +10,12 @@ mod history;
 mod jobs;
 mod model;
 mod pipeline;
+mod restore;
+pub mod retention;
 mod samples;
 mod source;
 mod speech;
+mod storage_events;
 mod store;
 mod transcribe;
 
@@ -27,6 +30,8 @@ pub fn functions() -> Vec<Function> {
         speech::functions(),
         history::functions(),
         jobs::functions(),
+        restore::functions(),
+        storage_events::functions(),
     ]
     .into_iter()
     .flatten()

@@ -1,6 +1,6 @@
 //! Samples and interactions in documents.
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
 use super::model::{Interaction, Reason, Sample, Status, Ticket};
 use crate::containers::{CUSTOMERS, customer};
@@ -56,6 +56,28 @@ pub async fn sample_replace(
     let written =
         documents.replace(&CUSTOMERS, &partition(ticket), document(sample)?, Condition::IfMatch(etag)).await?;
     Ok(written.etag)
+}
+
+/// Replaces a version of an ended sample without making it live longer than it would have.
+pub async fn sample_rewrite(
+    documents: &dyn DocumentStore,
+    ticket: &Ticket,
+    sample: &Sample,
+    etag: ETag,
+    now: DateTime<Utc>,
+) -> PortResult<ETag> {
+    let lived = sample.finished_at.map_or(0, |finished| (now - finished).num_seconds());
+    let Ttl::Seconds(whole) = lifetime(sample) else { return sample_replace(documents, ticket, sample, etag).await };
+    // What lives shorter than before, such as a sample without consent, lives that long from now.
+    let left = if whole == KEPT { (i64::from(KEPT) - lived).clamp(1, i64::from(KEPT)) } else { i64::from(whole) };
+    let document = NewDocument::new(sample.id.as_str(), sample)?;
+    let document = document.with_ttl(Ttl::Seconds(u32::try_from(left).unwrap_or(KEPT)));
+    Ok(documents.replace(&CUSTOMERS, &partition(ticket), document, Condition::IfMatch(etag)).await?.etag)
+}
+
+/// Deletes a sample. The port's error tells of a lost race.
+pub async fn sample_delete(documents: &dyn DocumentStore, ticket: &Ticket, condition: Condition) -> PortResult<()> {
+    documents.delete(&CUSTOMERS, &partition(ticket), ticket.sample_id.as_str(), condition).await
 }
 
 /// Writes the end of a sample: the sample, its interaction if there is one, and the event, all or
