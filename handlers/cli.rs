@@ -14,8 +14,9 @@ use crate::host::local::LocalHost;
 use crate::lifecycle;
 use crate::registry::{self, FileProblem, Registry};
 use crate::server::{Listener, Mode, Server};
+use crate::services::tenants::Mover;
 use crate::settings::{SettingError, Settings};
-use crate::types::Service;
+use crate::types::{Placement, Service, TenantId};
 
 /// Where the Functions host tells its port.
 const HOST_PORT: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
@@ -55,6 +56,11 @@ enum Command {
     },
     /// Makes the databases, containers and tables of the services that are set, and brings them up to date
     Migrate,
+    /// Moves tenants between databases
+    Tenants {
+        #[command(subcommand)]
+        command: TenantsCommand,
+    },
 }
 
 #[derive(Subcommand)]
@@ -69,6 +75,25 @@ enum FilesCommand {
 enum LifecycleCommand {
     /// Prints them as a lifecycle management policy of Azure Storage
     Policy,
+}
+
+#[derive(Subcommand)]
+enum TenantsCommand {
+    /// Moves the documents of a tenant to another database, or goes on with a movement that was interrupted
+    Move {
+        tenant: TenantId,
+        /// `shared` or `dedicated:NAME`
+        #[arg(long)]
+        to: Placement,
+        /// Removes the documents from the old database at the end
+        #[arg(long)]
+        purge: bool,
+        /// Counts what would be moved, and changes nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Removes the documents that a movement left in the old database
+    Purge { tenant: TenantId },
 }
 
 #[derive(Args, Default)]
@@ -115,12 +140,50 @@ pub async fn run(cli: Cli, variables: BTreeMap<String, String>) -> Result<(), Fa
                 false => print(&done.iter().map(|line| format!("{line}\n")).collect::<String>()),
             }
         }
+        Some(Command::Tenants { command }) => tenants(command, &variables).await,
         Some(Command::Openapi) => {
             let settings = Settings::from_variables(&variables)?;
             let registry = Registry::of(&settings.services)?;
             print(&registry::openapi(&registry, &settings.public_url).to_pretty_json()?)
         }
     }
+}
+
+async fn tenants(command: TenantsCommand, variables: &BTreeMap<String, String>) -> Result<(), Failure> {
+    let settings = Settings::from_variables(variables)?;
+    let mover = app::mover(&settings, |line| drop(print(&format!("{line}\n")))).await.map_err(told)?;
+    match command {
+        TenantsCommand::Move { tenant, to, dry_run: true, .. } => {
+            let counts = mover.count(&tenant).await.map_err(chain)?;
+            let lines = counts.iter().map(|counted| format!("{:12} {}\n", counted.container, counted.documents));
+            let wait = mover.waits.fence.as_secs();
+            print(&format!(
+                "{}{tenant} would go to {to}; no writes for twice {wait} s and the time of copying\n",
+                lines.collect::<String>()
+            ))
+        }
+        TenantsCommand::Move { tenant, to, purge, .. } => {
+            mover.run(&tenant, &to).await.map_err(chain)?;
+            if purge { remove(&mover, &tenant).await } else { Ok(()) }
+        }
+        TenantsCommand::Purge { tenant } => remove(&mover, &tenant).await,
+    }
+}
+
+async fn remove(mover: &Mover, tenant: &TenantId) -> Result<(), Failure> {
+    let removed = mover.purge(tenant).await.map_err(chain)?;
+    print(&format!("{removed} documents of {tenant} removed from where it was\n"))
+}
+
+/// A failure with its causes on one line.
+fn chain(error: impl std::error::Error) -> Failure {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    line.into()
 }
 
 async fn serve(args: ServeArgs, mut variables: BTreeMap<String, String>) -> Result<(), Failure> {
@@ -155,10 +218,14 @@ async fn serve(args: ServeArgs, mut variables: BTreeMap<String, String>) -> Resu
     let (stop, stopped) = watch::channel(false);
     let host = LocalHost::new(state.clone(), registry.clone(), stores.clone());
     let host = tokio::spawn(host.run(stopped));
+    let audit = state.audit.clone();
     let server = Server::new(state, registry, Mode::Standalone { blobs: stores.embedded.blobs })?;
     listener.serve(Arc::new(server), told_to_stop()).await;
     stop.send_replace(true);
     host.await?;
+    if let Err(error) = audit.flush().await {
+        tracing::warn!(%error, "the last audit records are not written");
+    }
     Ok(())
 }
 

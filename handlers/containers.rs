@@ -4,6 +4,8 @@
 //! A query that compares or orders by another field than its container indexes works on the embedded
 //! store, and on Cosmos DB is dear (a comparison) or refused (an order): declare the field here.
 
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
 use crate::ports::documents::{Container, Indexing, OrderIndex, PartitionKey};
@@ -15,7 +17,8 @@ const DAY: u32 = 86_400;
 /// change feed.
 const BY_ID: Indexing = Indexing::Only { fields: &[], orders: &[] };
 
-/// Everything of one customer: account, consents, voice samples, interactions, outbox.
+/// Everything of one customer: account, consents, voice samples, interactions, outbox. Beside them, for each
+/// tenant, its API keys ([`api_keys`]) and who of its people has a role ([`team`]).
 pub static CUSTOMERS: Container = Container {
     name: "customers",
     partition_key: &["tenantId", "userId"],
@@ -31,9 +34,19 @@ pub static CUSTOMERS: Container = Container {
     },
 };
 
-/// Unique claims: who owns an email address.
+/// Unique claims: who owns an email address, whose an API key is.
 pub static DIRECTORY: Container =
     Container { name: "directory", partition_key: &["id"], default_ttl: None, indexing: BY_ID };
+
+/// The tenants, with their outbox: one partition each. Not named `tenantId`, for these are not a tenant's own
+/// documents: they are in the shared database, wherever the tenant is placed. Also where the feeds of dedicated
+/// databases were read up to.
+pub static TENANTS: Container = Container {
+    name: "tenants",
+    partition_key: &["tenant"],
+    default_ttl: None,
+    indexing: Indexing::Only { fields: &["kind"], orders: &[] },
+};
 
 /// Products, categories, policies: read whole, a partition at a time, into the memory of each process.
 pub static CATALOGUE: Container =
@@ -67,9 +80,29 @@ pub static SWEEPS: Container = Container {
     },
 };
 
+/// The audit log, which is only added to.
+pub static AUDIT: Container = Container {
+    name: "audit",
+    partition_key: &["tenantId", "day"],
+    default_ttl: Some(365 * DAY),
+    indexing: Indexing::Only {
+        fields: &["at", "action", "actor", "subject"],
+        orders: &[
+            OrderIndex { equal: &[], by: "at" },
+            OrderIndex { equal: &["action"], by: "at" },
+            OrderIndex { equal: &["actor"], by: "at" },
+            OrderIndex { equal: &["subject"], by: "at" },
+        ],
+    },
+};
+
 /// Every document container.
-pub static DOCUMENT_CONTAINERS: [&Container; 7] =
-    [&CUSTOMERS, &DIRECTORY, &CATALOGUE, &STOCK, &EVENTS, &DEAD_LETTERS, &SWEEPS];
+pub static DOCUMENT_CONTAINERS: [&Container; 9] =
+    [&CUSTOMERS, &DIRECTORY, &TENANTS, &CATALOGUE, &STOCK, &EVENTS, &DEAD_LETTERS, &AUDIT, &SWEEPS];
+
+/// Those whose documents belong to tenants: what a dedicated database holds.
+pub static TENANT_CONTAINERS: LazyLock<Vec<&'static Container>> =
+    LazyLock::new(|| DOCUMENT_CONTAINERS.into_iter().filter(|container| container.is_of_tenants()).collect());
 
 /// The document containers as Azure's APIs take them, for infrastructure: an array of
 /// [`Container::definition`].
@@ -97,8 +130,23 @@ pub const LIFECYCLE_JOBS: &str = "lifecycle-jobs";
 pub const BLOB_CONTAINERS: [&str; 7] =
     [VOICE_UPLOADS, VOICE_JOBS, VOICE_RESULTS, SPEECH, MEDIA, EXPORTS, LIFECYCLE_JOBS];
 
+/// The partition of `TENANTS` that holds what concerns one tenant.
+pub fn tenant(id: &TenantId) -> PartitionKey {
+    PartitionKey::of([id.as_str()])
+}
+
 /// The partition of `CUSTOMERS` that holds everything of one owner: a user, or an anonymous
 /// exchange that owns itself.
 pub fn customer(tenant: &TenantId, owner: &str) -> PartitionKey {
     PartitionKey::of([tenant.as_str(), owner])
+}
+
+/// The partition of `CUSTOMERS` that holds the API keys of a tenant. No owner has such an id.
+pub fn api_keys(tenant: &TenantId) -> PartitionKey {
+    customer(tenant, "api-keys")
+}
+
+/// The partition of `CUSTOMERS` that tells who has a role at a tenant. No owner has such an id.
+pub fn team(tenant: &TenantId) -> PartitionKey {
+    customer(tenant, "team")
 }

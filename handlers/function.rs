@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::error::{Code, Result};
 use crate::http::{Request, Response};
-use crate::identity::{Caller, Role};
+use crate::identity::{Caller, Permission};
 use crate::state::AppState;
 use crate::types::Service;
 
@@ -23,24 +23,25 @@ use crate::types::Service;
 pub enum Access {
     /// Everybody. A token that is sent must be valid all the same.
     Anyone,
-    /// Every known caller.
+    /// Every person who has signed in; no program.
     SignedIn,
-    /// Callers with one of these roles.
-    Roles(&'static [Role]),
+    /// Callers who may do this.
+    May(Permission),
 }
 
 impl Access {
     /// Whether the caller may call.
     ///
     /// # Errors
-    /// [`Code::NotAuthenticated`] for strangers, [`Code::NotPermitted`] for the wrong role.
+    /// [`Code::NotAuthenticated`] for strangers, [`Code::NotPermitted`] for those who may not.
     pub fn check(self, caller: &Caller) -> Result<()> {
         use crate::error::Error;
         match (self, caller) {
-            (Self::Anyone, _) | (Self::SignedIn, Caller::Known(_)) => Ok(()),
+            (Self::Anyone, _) => Ok(()),
             (_, Caller::Anonymous { .. }) => Err(Error::new(Code::NotAuthenticated, "Sign in first.")),
-            (Self::Roles(roles), Caller::Known(principal)) if roles.contains(&principal.role) => Ok(()),
-            (Self::Roles(_), Caller::Known(_)) => Err(Error::new(Code::NotPermitted, "Your account may not do this.")),
+            (Self::SignedIn, Caller::Known(principal)) => principal.session().map(drop),
+            (Self::May(permission), Caller::Known(principal)) if principal.may(permission) => Ok(()),
+            (Self::May(_), Caller::Known(_)) => Err(Error::new(Code::NotPermitted, "Your account may not do this.")),
         }
     }
 }
@@ -365,5 +366,47 @@ impl HttpRow {
 impl From<HttpRow> for Function {
     fn from(row: HttpRow) -> Self {
         Self { name: row.name, service: row.service, trigger: Trigger::Http(Box::new(row.trigger)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{Credential, Principal, Role};
+    use crate::types::{ApiKeyId, SessionId, TenantId, TierId, UserId};
+
+    fn caller(role: Role, credential: Credential) -> Caller {
+        let (user, tenant) = (UserId::generate(), TenantId::pravis());
+        Caller::Known(Principal { user, tenant, role, tier: TierId::FREE, version: 0, credential })
+    }
+
+    fn refusal(access: Access, caller: &Caller) -> Option<Code> {
+        access.check(caller).err().map(|error| error.code())
+    }
+
+    #[test]
+    fn people_may_what_their_role_may() {
+        let session = || Credential::Session(SessionId::generate());
+        let stranger = Caller::Anonymous { tenant: TenantId::pravis() };
+        let (customer, staff) = (caller(Role::Customer, session()), caller(Role::Staff, session()));
+        for (access, for_stranger, for_customer, for_staff) in [
+            (Access::Anyone, None, None, None),
+            (Access::SignedIn, Some(Code::NotAuthenticated), None, None),
+            (Access::May(Permission::ReadMetrics), Some(Code::NotAuthenticated), Some(Code::NotPermitted), None),
+        ] {
+            let found = [&stranger, &customer, &staff].map(|caller| refusal(access, caller));
+            assert_eq!(found, [for_stranger, for_customer, for_staff], "{access:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_may_what_its_scopes_say_whatever_its_role() {
+        let key = |scopes| caller(Role::Service, Credential::ApiKey { id: ApiKeyId::generate(), scopes });
+        let (bare, scoped) = (key(vec![]), key(vec![Permission::ReadReports]));
+        assert_eq!(refusal(Access::Anyone, &bare), None);
+        assert_eq!(refusal(Access::SignedIn, &scoped), Some(Code::NotPermitted));
+        assert_eq!(refusal(Access::May(Permission::ReadReports), &scoped), None);
+        assert_eq!(refusal(Access::May(Permission::ReadReports), &bare), Some(Code::NotPermitted));
+        assert_eq!(refusal(Access::May(Permission::ReadMetrics), &scoped), Some(Code::NotPermitted));
     }
 }

@@ -11,6 +11,7 @@
 pub mod adapters;
 pub mod app;
 pub mod audio;
+pub mod audit;
 pub mod catalogue;
 pub mod cli;
 pub mod containers;
@@ -28,5 +29,6 @@ pub mod services;
 pub mod settings;
 pub mod state;
 pub mod telemetry;
+pub mod tenants;
 pub mod types;
 pub mod understanding;

@@ -3,20 +3,22 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use crate::audit::AuditLog;
 use crate::catalogue::CatalogueIndex;
 use crate::error::{Code, Error, Result};
 use crate::http::idempotency::Idempotency;
-use crate::identity::{KeyRing, LiveSessions, PasswordHasher};
+use crate::identity::{KeyRing, LiveApiKeys, LiveSessions, PasswordHasher};
 use crate::ports::blobs::BlobStore;
 use crate::ports::cache::{Cache, Invalidations};
 use crate::ports::clock::Clock;
-use crate::ports::documents::DocumentStore;
+use crate::ports::documents::{DedicatedFeeds, DocumentStore};
 use crate::ports::events::EventBus;
 use crate::ports::limits::RateLimits;
 use crate::ports::reporting::ReportingDb;
 use crate::ports::secrets::Secrets;
 use crate::ports::speech::Speech;
 use crate::settings::Settings;
+use crate::tenants::TenantDirectory;
 use crate::types::TenantId;
 
 /// The application as its handlers see it; cheap to clone.
@@ -31,6 +33,9 @@ pub struct App {
     pub settings: Settings,
     pub clock: Arc<dyn Clock>,
     pub documents: Arc<dyn DocumentStore>,
+    /// What no change-feed trigger is bound to.
+    pub dedicated_feeds: Arc<dyn DedicatedFeeds>,
+    pub tenants: TenantDirectory,
     pub blobs: Arc<dyn BlobStore>,
     pub cache: Arc<dyn Cache>,
     pub limits: Arc<dyn RateLimits>,
@@ -42,6 +47,8 @@ pub struct App {
     pub keys: KeyRing,
     pub passwords: PasswordHasher,
     pub sessions: Arc<LiveSessions>,
+    pub api_keys: Arc<LiveApiKeys>,
+    pub audit: Arc<AuditLog>,
     pub catalogue: CatalogueIndex,
     /// The OpenAPI document of the functions that this process serves; made when it is first asked for.
     pub openapi: OpenApiDocument,

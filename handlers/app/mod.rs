@@ -12,17 +12,23 @@ use self::parts::Parts;
 use crate::adapters::events::QueuedEvents;
 use crate::adapters::speech::LocalSpeech;
 use crate::adapters::speech::local::{CommandLine, Corpus, LocalSpeechSettings};
+use crate::audit::AuditLog;
 use crate::catalogue::CatalogueIndex;
-use crate::containers::BLOB_CONTAINERS;
+use crate::containers::{BLOB_CONTAINERS, TENANT_CONTAINERS};
 use crate::error::{Error, Result};
 use crate::host::local::LocalStores;
-use crate::identity::{LiveSessions, PasswordHasher};
+use crate::identity::{LiveApiKeys, LiveSessions, PasswordHasher};
 use crate::ports::clock::{Clock, SystemClock};
+use crate::ports::documents::Homes;
 use crate::ports::reporting::ReportingDb;
+use crate::ports::secrets::Secret;
 use crate::registry::{Registry, openapi};
+use crate::services::accounts::{self, Appointed};
+use crate::services::tenants::{Mover, Tenancy, Waits};
 use crate::services::{analytics, shop};
 use crate::settings::{Environment, SettingError, Settings};
 use crate::state::{App, AppState, OpenApiDocument};
+use crate::types::TenantId;
 use crate::{telemetry, understanding};
 
 /// An application that is ready to serve.
@@ -48,12 +54,15 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
     // Before any adapter makes an instrument.
     telemetry::metrics();
     let registry = Arc::new(Registry::of(&settings.services).map_err(Error::internal)?);
-    let Parts { stores, cache, limits, invalidations, reporting, secrets, keys, .. } =
+    let Parts { stores, tenants, dedicated_feeds, cache, limits, invalidations, reporting, secrets, keys, .. } =
         Parts::of(&settings, &clock).await?;
     let sessions = Arc::new(LiveSessions::new(stores.documents.clone(), clock.clone()));
+    let api_keys = Arc::new(LiveApiKeys::new(stores.documents.clone(), clock.clone(), accounts::api_key_first_use));
     let catalogue = CatalogueIndex::new();
+    let audit = Arc::new(AuditLog::new(stores.documents.clone(), clock.clone()));
     let mut tasks = JoinSet::new();
-    background::hear(&mut tasks, invalidations.clone(), sessions.clone());
+    background::audit(&mut tasks, audit.clone());
+    background::hear(&mut tasks, invalidations.clone(), sessions.clone(), api_keys.clone(), tenants.clone());
     match &stores.embedded.documents {
         _ if !settings.seed => {}
         Some(documents) => {
@@ -71,10 +80,14 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
         keys,
         passwords: PasswordHasher::new(2),
         sessions,
+        api_keys,
+        audit,
         catalogue,
         openapi: describe(registry.clone(), settings.public_url.clone()),
         voice_slots: Arc::new(tokio::sync::Semaphore::new(settings.voice_concurrency)),
         documents: stores.documents.clone(),
+        dedicated_feeds,
+        tenants,
         blobs: stores.blobs.clone(),
         cache,
         limits,
@@ -96,13 +109,17 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
 ///
 /// # Errors
 /// Settings that cannot be used; the first service that cannot be prepared.
-pub async fn migrate(settings: &Settings) -> Result<Vec<&'static str>> {
+pub async fn migrate(settings: &Settings) -> Result<Vec<String>> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let services = Parts::of(settings, &clock).await?.services;
-    let mut done = Vec::new();
+    let Parts { services, databases, tenants, .. } = Parts::of(settings, &clock).await?;
+    let mut done: Vec<String> = Vec::new();
     if let Some(cosmos) = services.cosmos {
         cosmos.migrate().await?;
-        done.push("Cosmos DB: database and containers are as declared");
+        done.push("Cosmos DB: database and containers are as declared".into());
+    }
+    for name in tenants.dedicated().await? {
+        databases.prepare(&name).await?;
+        done.push(format!("dedicated database {name}: containers are as declared"));
     }
     if let Some(blobs) = services.blobs {
         // In production the deployment states which origins may come; its identity may not change them.
@@ -111,13 +128,47 @@ pub async fn migrate(settings: &Settings) -> Result<Vec<&'static str>> {
             Environment::Production => &[],
         };
         blobs.migrate(&BLOB_CONTAINERS, origins).await?;
-        done.push("Blob Storage: containers are there");
+        done.push("Blob Storage: containers are there".into());
     }
     if let Some(sql) = services.sql {
         sql.migrate(&analytics::TABLES).await?;
-        done.push("Azure SQL: tables are as declared");
+        done.push("Azure SQL: tables are as declared".into());
     }
     Ok(done)
+}
+
+/// What moves tenants between the databases that the settings choose.
+///
+/// # Errors
+/// Settings that cannot be used; those of opening embedded stores.
+pub async fn mover(settings: &Settings, progress: fn(&str)) -> Result<Mover> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let Parts { stores, databases, invalidations, .. } = Parts::of(settings, &clock).await?;
+    Ok(Mover {
+        tenancy: Tenancy::new(stores.shared.clone(), invalidations),
+        shared: stores.shared,
+        databases,
+        containers: &TENANT_CONTAINERS,
+        clock,
+        waits: Waits::after_records_of(settings.tenant_cache),
+        progress,
+    })
+}
+
+/// Makes the owner of an address an administrator of a boutique, in the stores that are set; see
+/// [`accounts::appoint`].
+///
+/// # Errors
+/// Those of [`build`] and of [`accounts::appoint`].
+pub async fn appoint(
+    settings: Settings,
+    tenant: &TenantId,
+    email: &str,
+    password: Secret,
+    another: bool,
+) -> Result<Appointed> {
+    let Application { state, .. } = build(Settings { seed: false, ..settings }).await?;
+    accounts::appoint(&state, tenant, email, password, another).await
 }
 
 /// The local speech engine, its programs found but not run.

@@ -12,23 +12,24 @@ use crate::adapters::blobs::{AzureBlobs, DirectoryBlobs};
 use crate::adapters::cache::{
     FallbackCache, FallbackLimits, Health, MemoryCache, MemoryInvalidations, MemoryLimits, Redis,
 };
-use crate::adapters::documents::{CosmosDocuments, SqliteDocuments};
+use crate::adapters::documents::{CosmosDatabases, CosmosDocuments, RoutedDocuments, SqliteDatabases, SqliteDocuments};
 use crate::adapters::queues::{LocalQueue, StorageQueues};
 use crate::adapters::reporting::{AzureSql, SqlLimits, SqliteReporting};
 use crate::adapters::secrets::{KeyVaultSecrets, SettingsSecrets};
 use crate::adapters::storage_account::StorageAccount;
-use crate::containers::DOCUMENT_CONTAINERS;
+use crate::containers::{DOCUMENT_CONTAINERS, TENANT_CONTAINERS};
 use crate::error::{Error, Result};
 use crate::host::local::{EmbeddedStores, LEASES, LocalStores};
 use crate::identity::{KeyRing, Rotation, SigningKeys, fresh_signing_key};
 use crate::ports::cache::{Cache, Invalidations};
 use crate::ports::clock::Clock;
-use crate::ports::documents::Container;
+use crate::ports::documents::{Container, Databases, DedicatedFeeds, DocumentStore};
 use crate::ports::limits::RateLimits;
 use crate::ports::reporting::ReportingDb;
 use crate::ports::secrets::{Secret, SecretRef, SecretSource, Secrets};
 use crate::services::analytics;
 use crate::settings::{Environment, Settings};
+use crate::tenants::TenantDirectory;
 
 /// The secret that signs access tokens.
 const SIGNING_KEY: &str = "jwt-signing-key";
@@ -40,6 +41,10 @@ static CONTAINERS: LazyLock<Vec<&'static Container>> =
 /// The adapters of one process.
 pub struct Parts {
     pub stores: LocalStores,
+    /// The databases that tenants may have to themselves, the feeds of their documents, and who is in which.
+    pub databases: Arc<dyn Databases>,
+    pub dedicated_feeds: Arc<dyn DedicatedFeeds>,
+    pub tenants: TenantDirectory,
     pub cache: Arc<dyn Cache>,
     pub limits: Arc<dyn RateLimits>,
     pub invalidations: Arc<dyn Invalidations>,
@@ -70,19 +75,25 @@ impl Parts {
 
         let connections = &settings.connections;
         let mut stores = EmbeddedStores::default();
-        let documents = match &connections.cosmos {
+        let (shared, databases): (Arc<dyn DocumentStore>, Arc<dyn Databases>) = match &connections.cosmos {
             Some(cosmos) => {
                 // The platform fires the triggers there, so the local host keeps nothing.
                 let containers: &'static [&'static Container] = match settings.environment {
                     Environment::Production => &DOCUMENT_CONTAINERS,
                     Environment::Development => &CONTAINERS,
                 };
-                let cosmos = CosmosDocuments::new(cosmos, source(&cosmos.key), azure.credential()?, containers)
-                    .map_err(Error::internal)?;
-                services.cosmos.insert(Arc::new(cosmos)).clone() as _
+                let (key, credential) = (source(&cosmos.key), azure.credential()?);
+                let databases = CosmosDatabases::new(cosmos, key.clone(), credential.clone(), &TENANT_CONTAINERS);
+                let cosmos = CosmosDocuments::new(cosmos, key, credential, containers).map_err(Error::internal)?;
+                (services.cosmos.insert(Arc::new(cosmos)).clone() as _, Arc::new(databases) as _)
             }
-            None => stores.documents.insert(embedded.documents()?).clone() as _,
+            None => {
+                let databases = stores.databases.insert(embedded.databases()?).clone();
+                (stores.documents.insert(embedded.documents()?).clone() as _, databases as _)
+            }
         };
+        let tenants = TenantDirectory::new(shared.clone(), settings.tenant_cache);
+        let documents = Arc::new(RoutedDocuments::new(shared.clone(), databases.clone(), Arc::new(tenants.clone())));
         let (blobs, queues) = match &connections.storage {
             Some(storage) => {
                 let account =
@@ -103,8 +114,21 @@ impl Parts {
             }
             None => embedded.reporting().await? as _,
         };
-        let stores = LocalStores { documents, blobs, queues, embedded: stores };
-        Ok(Self { stores, cache, limits, invalidations, reporting, secrets, keys, services })
+        let dedicated_feeds = documents.clone() as _;
+        let stores = LocalStores { documents, shared, blobs, queues, embedded: stores };
+        Ok(Self {
+            stores,
+            databases,
+            dedicated_feeds,
+            tenants,
+            cache,
+            limits,
+            invalidations,
+            reporting,
+            secrets,
+            keys,
+            services,
+        })
     }
 }
 
@@ -196,6 +220,10 @@ impl<'a> Embedded<'a> {
     fn documents(&self) -> Result<Arc<SqliteDocuments>> {
         let file = self.dir()?.join("documents.db");
         Ok(Arc::new(SqliteDocuments::open(&file, &CONTAINERS, self.clock.clone())?))
+    }
+
+    fn databases(&self) -> Result<Arc<SqliteDatabases>> {
+        Ok(SqliteDatabases::new(self.dir()?, &TENANT_CONTAINERS, self.clock.clone()))
     }
 
     async fn blobs(&self) -> Result<Arc<DirectoryBlobs>> {

@@ -8,7 +8,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Principal, Role};
+use super::{Credential, Principal, Role};
 use crate::error::{Error, Result};
 use crate::ports::secrets::Secret;
 use crate::types::{SessionId, TenantId, TierId, UserId};
@@ -23,6 +23,9 @@ pub struct Claims {
     pub role: Role,
     pub tier: TierId,
     pub sid: SessionId,
+    /// The version of the account that role and tier are of.
+    #[serde(default)]
+    pub ver: u64,
     pub iat: i64,
     pub nbf: i64,
     pub exp: i64,
@@ -100,7 +103,8 @@ impl SigningKeys {
             tid: principal.tenant.clone(),
             role: principal.role,
             tier: principal.tier.clone(),
-            sid: principal.session.clone(),
+            sid: principal.session()?.clone(),
+            ver: principal.version,
             iat: now.timestamp(),
             nbf: now.timestamp(),
             exp: (now + Self::LIFETIME).timestamp(),
@@ -133,8 +137,8 @@ impl SigningKeys {
         if claims.nbf - leeway > now.timestamp() {
             return Err(TokenError::Invalid);
         }
-        let Claims { sub: user, tid: tenant, role, tier, sid: session, .. } = claims;
-        Ok(Principal { user, tenant, role, tier, session })
+        let Claims { sub: user, tid: tenant, role, tier, sid, ver: version, .. } = claims;
+        Ok(Principal { user, tenant, role, tier, version, credential: Credential::Session(sid) })
     }
 
     /// The name of the key (RFC 7515 §4.1.4).
@@ -167,7 +171,8 @@ mod tests {
             tenant: TenantId::pravis(),
             role: Role::Customer,
             tier: TierId::FREE,
-            session: SessionId::generate(),
+            version: 3,
+            credential: Credential::Session(SessionId::generate()),
         }
     }
 

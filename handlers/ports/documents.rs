@@ -1,8 +1,10 @@
 //! Partitioned JSON documents, after Cosmos DB.
 
 mod container;
+mod databases;
 
 pub use container::{Container, Indexing, OrderIndex};
+pub use databases::{Databases, DedicatedFeeds, Home, Homes, Writes};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};

@@ -79,6 +79,15 @@ impl PortError {
         self.retry_after
     }
 
+    /// The same failure for another caller, with the cause in the message.
+    pub fn again(&self) -> Self {
+        let message = match &self.source {
+            Some(source) => format!("{}: {source}", self.message),
+            None => self.message.clone(),
+        };
+        Self { kind: self.kind, message, retry_after: self.retry_after, source: None }
+    }
+
     /// Whether the same call may succeed later.
     pub fn retryable(&self) -> bool {
         match self.kind {

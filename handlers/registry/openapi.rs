@@ -8,7 +8,9 @@ use utoipa::openapi::path::{
     HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn, PathItem,
 };
 use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey as SecurityApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, PathsBuilder, Ref,
     Required, Response, ResponseBuilder, Server, Type,
@@ -22,6 +24,7 @@ use crate::http::Problem;
 use crate::http::problem;
 
 const BEARER: &str = "bearer";
+const API_KEY: &str = "apiKey";
 
 /// The document for all HTTP functions of `registry`, served at `public_url`.
 pub fn openapi(registry: &Registry, public_url: &str) -> OpenApi {
@@ -42,6 +45,13 @@ pub fn openapi(registry: &Registry, public_url: &str) -> OpenApi {
     components = components.security_scheme(
         BEARER,
         SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build()),
+    );
+    components = components.security_scheme(
+        API_KEY,
+        SecurityScheme::ApiKey(SecurityApiKey::Header(ApiKeyValue::with_description(
+            "X-API-Key",
+            "The key of a program; `Authorization: Bearer` takes it as well.",
+        ))),
     );
     OpenApiBuilder::new()
         .info(
@@ -105,6 +115,14 @@ fn operation(function: &Function, http: &HttpTrigger) -> Operation {
         // Anonymous is allowed, and so is a token.
         operation = operation.security(SecurityRequirement::default());
     }
+    let programs = match http.access {
+        Access::Anyone => true,
+        Access::SignedIn => false,
+        Access::May(permission) => permission.suits_a_key(),
+    };
+    if programs {
+        operation = operation.security(SecurityRequirement::new::<_, [&str; 0], &str>(API_KEY, []));
+    }
     operation.security(SecurityRequirement::new::<_, [&str; 0], &str>(BEARER, [])).build()
 }
 
@@ -150,10 +168,7 @@ fn failures(http: &HttpTrigger) -> Vec<(StatusCode, Vec<Code>)> {
     let mut codes = http.operation.failures.clone();
     codes.extend([Code::NotAcceptable, Code::Internal, Code::Unavailable, Code::InvalidToken]);
     if http.access != Access::Anyone {
-        codes.push(Code::NotAuthenticated);
-    }
-    if matches!(http.access, Access::Roles(_)) {
-        codes.push(Code::NotPermitted);
+        codes.extend([Code::NotAuthenticated, Code::NotPermitted]);
     }
     if http.route.contains('{') {
         codes.push(Code::NotFound);

@@ -5,10 +5,13 @@
 mod answer;
 mod body;
 mod client;
+mod credentials;
 mod listener;
 mod local_blobs;
 mod pipeline;
+mod refusals;
 
+pub use credentials::caller;
 pub use listener::{Listener, ListenerError};
 
 use std::net::SocketAddr;

@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 
 use bytes::Buf;
 use futures_util::{FutureExt, Stream};
-use http::header::{ACCEPT, ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use http::{HeaderMap, Method, StatusCode};
 use tracing::Instrument;
 
-use super::{Incoming, Server, body, client};
+use super::{Incoming, Server, body, client, credentials, refusals};
+use crate::audit::Origin;
 use crate::error::{Code, Error, Result};
 use crate::function::{Function, HttpTrigger};
 use crate::http::idempotency::{Decision, Idempotency, StoredAnswer};
 use crate::http::{Body, Client, Request, Response, conditional, problem};
-use crate::identity::{self, Caller, TokenError};
 use crate::ports::spent::{self, Spent};
 use crate::registry::Match;
 use crate::telemetry;
@@ -114,8 +114,13 @@ where
     B: Buf,
 {
     let http = function.http_trigger().ok_or_else(|| Error::not_found("There is nothing under this address."))?;
-    let caller = caller(server, &incoming.headers).await?;
-    http.access.check(&caller)?;
+    let address = client::address(&server.mode, incoming.peer, &incoming.headers);
+    let agent = incoming.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+    let origin = || Origin::from_parts(address, agent, request_id);
+    let caller = credentials::caller(&server.state, &incoming.headers)
+        .await
+        .inspect_err(|error| refusals::token(server, origin, error))?;
+    http.access.check(&caller).inspect_err(|error| refusals::access(server, &caller, function.name, origin, error))?;
     check_accept(http, &incoming.headers)?;
     let declared =
         incoming.headers.get(http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -131,7 +136,6 @@ where
     };
     let _room = server.bodies.take(expected).await?;
     let body = body::read(incoming.body, http.body_limit).await?;
-    let address = client::address(&server.mode, incoming.peer, &incoming.headers);
     let request = Request {
         id: request_id.to_owned(),
         method: incoming.method,
@@ -185,29 +189,6 @@ async fn call(server: &Server, http: &HttpTrigger, request: Request) -> Result<R
         Ok(Ok(outcome)) => outcome,
         Ok(Err(_)) => Err(Error::new(Code::Internal, "Something went wrong on our side.")),
         Err(_) => Err(Error::new(Code::TimedOut, "The request took too long.")),
-    }
-}
-
-/// Who calls. A token that is sent must be valid, also where none is needed: a client that believes
-/// to be signed in should learn that it is not.
-async fn caller(server: &Server, headers: &HeaderMap) -> Result<Caller> {
-    let Some(value) = headers.get(AUTHORIZATION) else {
-        return Ok(Caller::Anonymous { tenant: server.state.default_tenant().clone() });
-    };
-    let invalid = || Error::new(Code::InvalidToken, "The access token is not valid; sign in again.");
-    let token = value
-        .to_str()
-        .ok()
-        .and_then(|text| text.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim())
-        .ok_or_else(invalid)?;
-    match server.state.keys.authenticate(token, server.state.clock.now()).await {
-        Ok(principal) if server.state.sessions.is_live(&principal).await? => Ok(Caller::Known(principal)),
-        Ok(_) => Err(Error::new(Code::InvalidToken, "The session has ended; sign in again.")),
-        Err(TokenError::Expired) => Err(Error::new(Code::InvalidToken, "The access token has expired; sign in again.")),
-        Err(TokenError::Invalid | TokenError::UnknownKey) => Err(invalid()),
-        Err(TokenError::NotReady) => Err(identity::not_ready()),
     }
 }
 

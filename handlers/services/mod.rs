@@ -2,9 +2,12 @@
 
 pub mod accounts;
 pub mod analytics;
+mod dedicated;
+pub mod news;
 pub mod ops;
 mod outbox;
 pub mod shop;
+pub mod tenants;
 pub mod voice;
 
 use crate::function::Function;

@@ -10,6 +10,7 @@ pub use services::*;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use url::Url;
 
@@ -51,6 +52,9 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// `PRAVIS_TENANT`: the boutique that requests without a token are for; `pravis`.
     pub tenant: TenantId,
+    /// `PRAVIS_TENANT_CACHE_SECONDS`: how long a process believes what it read about tenants; 10. The same in all
+    /// processes of a deployment, for those who move tenants wait so long.
+    pub tenant_cache: Duration,
     /// `PRAVIS_PUBLIC_URL`: the address clients reach, for URLs in answers; without a slash at the end.
     pub public_url: String,
     /// `PRAVIS_CORS_ORIGINS`: comma-separated origins of the storefront.
@@ -136,6 +140,12 @@ impl Settings {
             services: get("PRAVIS_SERVICES").map_or(Ok(Service::ALL.to_vec()), services)?,
             data_dir: get("PRAVIS_DATA_DIR").unwrap_or(".pravis").into(),
             tenant,
+            tenant_cache: Duration::from_secs(number(
+                "PRAVIS_TENANT_CACHE_SECONDS",
+                get("PRAVIS_TENANT_CACHE_SECONDS"),
+                1..=300,
+                10,
+            )? as u64),
             token_issuer: get("PRAVIS_TOKEN_ISSUER").unwrap_or(&public_url).to_owned(),
             token_audience: get("PRAVIS_TOKEN_AUDIENCE").unwrap_or("pravis-boutique-api").to_owned(),
             public_url,

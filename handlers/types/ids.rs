@@ -104,6 +104,8 @@ id!(/// A domain event.
     EventId, "evt_");
 id!(/// One login, from its first to its last token.
     SessionId, "ses_");
+id!(/// A key of a program.
+    ApiKeyId, "key_");
 id!(/// One request, for logs and problem documents.
     RequestId, "req_");
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Each module of the crate, and what it may name besides itself.
-const ALLOWED: [(&str, &[&str]); 23] = [
+const ALLOWED: [(&str, &[&str]); 25] = [
     ("types", &[]),
     ("ports", &["types"]),
     ("error", &["ports"]),
@@ -18,8 +18,10 @@ const ALLOWED: [(&str, &[&str]); 23] = [
     ("lifecycle", &["ports", "types", "containers"]),
     ("identity", &["types", "error", "ports", "containers"]),
     ("catalogue", &["types", "error", "understanding"]),
+    ("tenants", &["types", "ports", "containers"]),
     ("http", &["types", "error", "ports", "identity", "containers"]),
-    ("state", &["types", "error", "ports", "identity", "catalogue", "settings", "http"]),
+    ("audit", &["types", "ports", "containers", "http"]),
+    ("state", &["types", "error", "ports", "identity", "audit", "catalogue", "tenants", "settings", "http"]),
     ("function", &["types", "error", "ports", "identity", "http", "state"]),
     (
         "services",
@@ -29,6 +31,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "ports",
             "identity",
             "catalogue",
+            "tenants",
             "understanding",
             "audio",
             "seed",
@@ -36,6 +39,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "containers",
             "lifecycle",
             "http",
+            "audit",
             "state",
             "function",
             "telemetry",
@@ -52,6 +56,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "ports",
             "identity",
             "http",
+            "audit",
             "state",
             "function",
             "registry",
@@ -67,7 +72,9 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "error",
             "ports",
             "identity",
+            "audit",
             "catalogue",
+            "tenants",
             "understanding",
             "settings",
             "containers",
@@ -79,7 +86,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "telemetry",
         ],
     ),
-    ("cli", &["types", "error", "settings", "lifecycle", "registry", "host", "server", "app"]),
+    ("cli", &["types", "error", "settings", "lifecycle", "services", "registry", "host", "server", "app"]),
     ("lib", &[]),
 ];
 

@@ -54,7 +54,7 @@ async fn step(host: &LocalHost, index: usize) -> Result<usize> {
     let function = &host.registry.functions()[index];
     let Trigger::ChangeFeed { container, handler } = &function.trigger else { return Ok(0) };
     let ledger = Ledger::of(host.stores.documents.as_ref(), function.name);
-    let page = host.stores.documents.changes(container, ledger.place().await?, BATCH).await?;
+    let page = host.stores.shared.changes(container, ledger.place().await?, BATCH).await?;
     let count = page.items.len();
     if count == 0 {
         return Ok(0);

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::adapters::blobs::DirectoryBlobs;
-use crate::adapters::documents::SqliteDocuments;
+use crate::adapters::documents::{SqliteDatabases, SqliteDocuments};
 use crate::function::Trigger;
 use crate::ports::blobs::BlobStore;
 use crate::ports::documents::DocumentStore;
@@ -36,6 +36,8 @@ pub const POISON_BLOBS: &str = "webjobs-blobtrigger-poison";
 #[derive(Clone)]
 pub struct LocalStores {
     pub documents: Arc<dyn DocumentStore>,
+    /// The shared database alone: what change-feed triggers are bound to, as on the platform.
+    pub shared: Arc<dyn DocumentStore>,
     pub blobs: Arc<dyn BlobStore>,
     pub queues: Arc<dyn Queues>,
     /// The embedded ones among them, which tell of their changes and must be cleaned.
@@ -46,6 +48,7 @@ pub struct LocalStores {
 #[derive(Clone, Default)]
 pub struct EmbeddedStores {
     pub documents: Option<Arc<SqliteDocuments>>,
+    pub databases: Option<Arc<SqliteDatabases>>,
     pub blobs: Option<Arc<DirectoryBlobs>>,
 }
 
@@ -101,6 +104,11 @@ async fn clean_up(embedded: EmbeddedStores, mut stop: watch::Receiver<bool>) {
                 Ok(count) => tracing::info!(count, "expired documents removed"),
                 Err(error) => tracing::warn!(%error, "expired documents not removed"),
             }
+        }
+        if let Some(databases) = &embedded.databases
+            && let Err(error) = databases.purge_expired(1000).await
+        {
+            tracing::warn!(%error, "expired documents of dedicated databases not removed");
         }
         if let Some(blobs) = &embedded.blobs
             && let Err(error) = blobs.clean_up().await

@@ -49,6 +49,12 @@ impl OrderIndex {
 }
 
 impl Container {
+    /// Whether its documents belong to tenants, so that each lies in the database of its tenant: the
+    /// partition key begins with the tenant.
+    pub fn is_of_tenants(&self) -> bool {
+        self.partition_key.first() == Some(&"tenantId")
+    }
+
     /// The container as Azure's APIs take it: the body that creates one, and `properties.resource` of
     /// `Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers`.
     pub fn definition(&self) -> Value {

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::model::{Email, User};
 use super::{sessions, store};
+use crate::audit::{Note, Origin, Outcome, Subject, actions};
 use crate::error::{Code, Error, FieldError, Result};
 use crate::function::{Access, Function};
 use crate::http::conditional::with_content_etag;
@@ -183,6 +184,7 @@ async fn register(state: AppState, request: Request) -> Result<Response> {
         role: Role::Customer,
         tier: TierId::FREE,
         active: true,
+        version: 0,
         created_at: state.clock.now(),
         consents: Default::default(),
     };
@@ -246,7 +248,14 @@ async fn login(state: AppState, request: Request) -> Result<Response> {
     // An address that no account can have takes the same way and time as an unknown one.
     let email = Email::parse(&address).ok();
     let throttle = throttle_key(&tenant, &address, request.client.address);
-    count_attempt(&state, &throttle).await?;
+    let observe = |action, outcome, reason| {
+        let subject = email.as_ref().map(|email| Subject::Claim(email.claim_id(&tenant)));
+        let tenant = tenant.clone();
+        state.audit.note(Note { tenant, action, outcome, actor: None, subject, origin: Origin::of(&request), reason });
+    };
+    count_attempt(&state, &throttle)
+        .await
+        .inspect_err(|_| observe(actions::LOGIN_THROTTLED, Outcome::Refused, "network"))?;
     let user = match &email {
         Some(email) => store::user_by_email(&state, &tenant, email).await?,
         None => None,
@@ -255,7 +264,10 @@ async fn login(state: AppState, request: Request) -> Result<Response> {
     let password = asked.password.chars().take(PasswordRule::MAX_CHARS + 1).collect::<String>();
     let stored = user.as_ref().map(|user| user.password_hash.clone());
     let matches = state.passwords.verify(Secret::new(password), stored).await?;
-    let user = user.filter(|user| matches && user.active).ok_or_else(wrong)?;
+    let Some(user) = user.filter(|user| matches && user.active) else {
+        observe(actions::LOGIN_FAILED, Outcome::Failed, "password");
+        return Err(wrong());
+    };
     forget_attempts(&state, &throttle).await;
     Ok(no_store(json(&sessions::begin(&state, &tenant, &user, sessions::device(&request)).await?)?))
 }

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::model::{Consent, Purpose};
 use super::store::{closed, user_document};
+use crate::audit::Origin;
 use crate::containers::{CUSTOMERS, customer};
 use crate::error::{Code, Error, Result};
 use crate::function::{Access, Function};
@@ -98,7 +99,8 @@ async fn create(state: AppState, request: Request) -> Result<Response> {
     user.consents.insert(asked.purpose, Consent { granted: asked.granted, version: asked.version.clone(), at });
     operations.push(Operation::Replace(NewDocument::new(user.id.as_str(), &user)?, Condition::IfMatch(document.etag)));
     let subject = principal.user.as_str();
-    operations.push(outbox::put(EventId::generate(), "account.consentChanged", &principal.tenant, subject, at, data)?);
+    let (kind, origin) = ("account.consentChanged", Origin::of(&request));
+    operations.push(outbox::put_from(Some(&origin), EventId::generate(), kind, &principal.tenant, subject, at, data)?);
     let partition = customer(&principal.tenant, subject);
     state.documents.batch(&CUSTOMERS, &partition, operations).await.map_err(|error| Error::from(error.error))?;
     Ok(no_store(json_with(StatusCode::CREATED, &view(&user))?))

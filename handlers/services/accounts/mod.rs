@@ -1,5 +1,6 @@
 //! Accounts: who customers are, how they sign in, and what they consent to.
 
+mod admin;
 mod auth;
 mod consents;
 mod model;
@@ -7,17 +8,25 @@ mod passwords;
 mod profile;
 mod sessions;
 mod store;
+pub mod team;
 
+pub use admin::{Appointed, appoint, first_use as api_key_first_use};
 pub use model::{Consent, Purpose, User};
-pub use sessions::SessionEnded;
 pub use store::{create_user, find_user, user};
 
 use crate::function::Function;
 
 /// This service's rows of the registry.
 pub fn functions() -> Vec<Function> {
-    [auth::functions(), sessions::functions(), profile::functions(), passwords::functions(), consents::functions()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        admin::functions(),
+        auth::functions(),
+        sessions::functions(),
+        profile::functions(),
+        passwords::functions(),
+        consents::functions(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -48,6 +48,9 @@ pub struct User {
     pub role: Role,
     pub tier: TierId,
     pub active: bool,
+    /// Goes up when role, tier or state change: access tokens of a lesser one are void.
+    #[serde(default)]
+    pub version: u64,
     pub created_at: DateTime<Utc>,
     #[serde(default)]
     pub consents: BTreeMap<Purpose, Consent>,

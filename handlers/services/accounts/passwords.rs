@@ -126,7 +126,7 @@ async fn change(state: AppState, request: Request) -> Result<Response> {
     }
     auth::forget_attempts(&state, &throttle).await;
     set(&state, &principal.tenant, &principal.user, asked.new_password).await?;
-    let kept = Some(&principal.session);
+    let kept = Some(principal.session()?);
     sessions::end_all(&state, &principal.tenant, &principal.user, kept, EndReason::PasswordChanged).await?;
     Ok(no_store(json(&Done { success: true, message: "The password is changed." })?))
 }
@@ -199,7 +199,7 @@ async fn reset(state: AppState, request: Request) -> Result<Response> {
     Ok(no_store(json(&Done { success: true, message: "The password is set; sign in with it." })?))
 }
 
-async fn set(state: &AppState, tenant: &TenantId, user: &UserId, password: String) -> Result<()> {
+pub(super) async fn set(state: &AppState, tenant: &TenantId, user: &UserId, password: String) -> Result<()> {
     let hash = state.passwords.hash(Secret::new(password)).await?;
     change_user(state, tenant, user, |user| user.password_hash.clone_from(&hash)).await?;
     Ok(())

@@ -13,9 +13,10 @@ use crate::containers::{CUSTOMERS, customer};
 use crate::error::{Code, Error, Result};
 use crate::function::{Access, Function};
 use crate::http::{Request, Response, json, no_store};
-use crate::identity::{EndReason, Principal, Refresh, RefreshToken, Session};
+use crate::identity::{Credential, EndReason, Principal, Refresh, RefreshToken, Session};
 use crate::ports::documents::{Document, Filter, NewDocument, Operation, Query, Scope, Ttl};
 use crate::ports::{Condition, ETag, PortErrorKind};
+use crate::services::news::{self, News};
 use crate::services::outbox;
 use crate::state::AppState;
 use crate::types::{EventId, Service, SessionId, TenantId, UserId};
@@ -120,7 +121,8 @@ fn answer(
         tenant: tenant.clone(),
         role: user.role,
         tier: user.tier.clone(),
-        session: session.clone(),
+        version: user.version,
+        credential: Credential::Session(session.clone()),
     };
     let access = state.keys.sign(&principal, state.clock.now())?;
     Ok(SignedIn::of(user, access, token))
@@ -179,7 +181,7 @@ async fn logout(state: AppState, request: Request) -> Result<Response> {
     let ended = if query.everywhere {
         end_all(&state, &principal.tenant, &principal.user, None, EndReason::SignedOut).await?
     } else {
-        usize::from(end(&state, principal, &principal.session).await?)
+        usize::from(end(&state, principal, principal.session()?).await?)
     };
     Ok(no_store(json(&EndedSessions { success: true, ended })?))
 }
@@ -194,6 +196,7 @@ async fn delete(state: AppState, request: Request) -> Result<Response> {
 
 async fn list(state: AppState, request: Request) -> Result<Response> {
     let principal = request.principal()?;
+    let present = principal.session()?;
     let now = state.clock.now();
     let mut open: Vec<Session> = all(&state, &principal.tenant, &principal.user)
         .await?
@@ -203,7 +206,7 @@ async fn list(state: AppState, request: Request) -> Result<Response> {
     open.retain(|session| session.is_live(now));
     open.sort_by_key(|session| std::cmp::Reverse(session.last_used_at));
     let view = |session: Session| SessionView {
-        current: session.id == principal.session,
+        current: &session.id == present,
         id: session.id.to_string(),
         device: session.device,
         created_at: session.created_at,
@@ -250,7 +253,7 @@ pub(super) async fn end_all(
             // It was refreshed meanwhile; what it is now ends as well.
             let partition = customer(tenant, user.as_str());
             state.documents.upsert(&CUSTOMERS, &partition, self::document(&session, state.clock.now())?).await?;
-            tell(state, &session.id).await;
+            news::tell(state, News::SessionEnded(session.id.clone())).await;
         }
         ended += 1;
     }
@@ -289,27 +292,11 @@ async fn store_end(state: &AppState, tenant: &TenantId, session: &Session, etag:
     let partition = customer(tenant, session.user_id.as_str());
     match state.documents.batch(&CUSTOMERS, &partition, operations).await {
         Ok(_) => {
-            tell(state, &session.id).await;
+            news::tell(state, News::SessionEnded(session.id.clone())).await;
             Ok(true)
         }
         Err(error) if error.error.kind() == PortErrorKind::PreconditionFailed => Ok(false),
         Err(error) => Err(error.error.into()),
-    }
-}
-
-/// What instances tell each other of a session that has ended.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SessionEnded {
-    pub session_ended: SessionId,
-}
-
-/// Who misses the news notices within a minute.
-async fn tell(state: &AppState, session: &SessionId) {
-    state.sessions.ended(session).await;
-    let news = serde_json::to_vec(&SessionEnded { session_ended: session.clone() }).unwrap_or_default();
-    if let Err(error) = state.invalidations.publish(news.into()).await {
-        tracing::warn!(%error, "the end of a session was not told to other instances");
     }
 }
 

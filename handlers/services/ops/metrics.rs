@@ -6,7 +6,7 @@ use http::{HeaderValue, Method, StatusCode};
 use crate::error::Result;
 use crate::function::{Access, Function};
 use crate::http::{Body, Request, Response};
-use crate::identity::Role;
+use crate::identity::Permission;
 use crate::state::AppState;
 use crate::telemetry;
 use crate::types::Service;
@@ -15,7 +15,7 @@ use crate::types::Service;
 pub fn functions() -> Vec<Function> {
     vec![
         Function::http("OpsMetrics", Service::Ops, Method::GET, "v1/metrics", metrics)
-            .access(Access::Roles(&[Role::Staff, Role::Admin, Role::Service]))
+            .access(Access::May(Permission::ReadMetrics))
             .summary("Gives the metrics of the instance that answers, for Prometheus.")
             .answers_bytes(StatusCode::OK, "The metrics.", telemetry::TEXT_FORMAT)
             .into(),

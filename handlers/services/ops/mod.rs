@@ -1,5 +1,6 @@
-//! Operating the product: health, its own description, the life of stored data.
+//! Operating the product: health, metrics, its own description, the audit log, and the life of stored data.
 
+mod audit;
 mod docs;
 mod health;
 pub mod lifecycle;
@@ -9,7 +10,7 @@ use crate::function::Function;
 
 /// This service's rows of the registry.
 pub fn functions() -> Vec<Function> {
-    [health::functions(), metrics::functions(), docs::functions(), lifecycle::functions()]
+    [health::functions(), metrics::functions(), docs::functions(), audit::functions(), lifecycle::functions()]
         .into_iter()
         .flatten()
         .collect()

@@ -2,6 +2,8 @@
 
 mod access;
 mod accounts;
+mod api_keys;
+mod audit;
 mod catalogue;
 mod commands;
 mod ground_rules;
@@ -13,3 +15,4 @@ mod profile;
 pub mod samples;
 mod sessions;
 mod storefront;
+mod users;

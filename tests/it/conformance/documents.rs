@@ -13,6 +13,7 @@ mod model;
 mod pages;
 mod queries;
 mod races;
+mod routed;
 mod sqlite;
 mod writes;
 

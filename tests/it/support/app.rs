@@ -9,17 +9,17 @@ use std::time::Duration;
 
 use pravis::app::{Application, build_at};
 use pravis::containers::{CUSTOMERS, customer};
-use pravis::function::{HttpTrigger, TimerTick, Trigger};
+use pravis::function::{DocumentsChanged, HttpTrigger, TimerTick, Trigger};
 use pravis::host::local::{LocalHost, LocalStores};
-use pravis::identity::{Principal, Role, Session};
+use pravis::identity::{Credential, Principal, Role, Session};
 use pravis::ports::documents::NewDocument;
 use pravis::registry::Registry;
 use pravis::server::{Listener, Mode, Server};
-use pravis::services::accounts::{self, User};
+use pravis::services::accounts::{self, User, team};
 use pravis::settings::Settings;
 use pravis::state::AppState;
 use pravis::types::{TenantId, TierId, UserId};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -121,17 +121,27 @@ impl TestApp {
     /// A new account with a role that no endpoint gives.
     pub async fn person(&self, role: Role) -> Person {
         let email = format!("{}@pravis.example", Ulid::generate().to_string().to_lowercase());
+        // A role comes after the account; that of programs is no account's.
+        let opened_as = if role == Role::Service { role } else { Role::Customer };
         let user: User = serde_json::from_value(json!({
             "kind": User::KIND, "id": UserId::generate(), "email": email, "passwordHash": "none", "firstName": "Asha",
-            "lastName": "Iyer", "role": role, "tier": "free", "active": true, "createdAt": self.state.clock.now(),
+            "lastName": "Iyer", "role": opened_as, "tier": "free", "active": true, "createdAt": self.state.clock.now(),
         }))
         .unwrap();
         let tenant = TenantId::pravis();
         accounts::create_user(&self.state, &tenant, &user).await.unwrap();
+        let version = match role {
+            Role::Staff | Role::Admin => {
+                let change = team::Change::Role(role);
+                team::change(&self.state, &tenant, &user.id, change, "operator").await.unwrap().version
+            }
+            Role::Customer | Role::Service => 0,
+        };
         let (session, _) = Session::begin(&tenant, &user.id, "test", self.state.clock.now()).unwrap();
         let document = NewDocument::new(session.id.as_str(), &session).unwrap();
         self.state.documents.create(&CUSTOMERS, &customer(&tenant, user.id.as_str()), document).await.unwrap();
-        let principal = Principal { user: user.id.clone(), tenant, role, tier: TierId::FREE, session: session.id };
+        let credential = Credential::Session(session.id);
+        let principal = Principal { user: user.id.clone(), tenant, role, tier: TierId::FREE, version, credential };
         let token = self.state.keys.sign(&principal, self.state.clock.now()).unwrap().token;
         Person { api: self.client().with_token(token), id: user.id, email, principal }
     }
@@ -147,6 +157,14 @@ impl TestApp {
             panic!("{timer} is no timer")
         };
         handler(self.state.clone(), TimerTick { past_due: false }).await.unwrap().summary
+    }
+
+    /// Tells a change-feed function of documents.
+    pub async fn changed(&self, function: &str, documents: Vec<Value>) -> String {
+        let Trigger::ChangeFeed { handler, .. } = &self.registry.get(function).expect("it exists").trigger else {
+            panic!("{function} hears of no changes")
+        };
+        handler(self.state.clone(), DocumentsChanged { documents }).await.unwrap().summary
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod charges;
 mod connection;
+mod databases;
 mod errors;
 mod feed;
 mod item;
@@ -12,6 +13,8 @@ mod migrate;
 mod options;
 mod query;
 mod write;
+
+pub use databases::CosmosDatabases;
 
 use std::sync::{Arc, Mutex};
 

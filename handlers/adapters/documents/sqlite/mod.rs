@@ -1,10 +1,13 @@
 //! The document store in one SQLite file: writes through one thread that commits them in
 //! groups, reads through a few connections beside it. Several processes may open the file.
 
+mod databases;
 mod query;
 mod read;
 mod schema;
 mod write;
+
+pub use databases::SqliteDatabases;
 
 use std::path::Path;
 use std::sync::Arc;

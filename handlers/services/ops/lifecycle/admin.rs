@@ -9,10 +9,10 @@ use utoipa::ToSchema;
 use super::model::{Count, Deed, InventoryLine, RUNS, Run, add};
 use super::sweep::Sweeps;
 use crate::containers::{BLOB_CONTAINERS, SWEEPS};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::function::{Access, Function};
 use crate::http::{ListQuery, Request, Response, cursor_of, json, json_with, no_store};
-use crate::identity::Role;
+use crate::identity::Permission;
 use crate::lifecycle::{self, Days, KeptBy, Readers};
 use crate::ports::blobs::AccessTier;
 use crate::ports::documents::{Order, PartitionKey, Query, Scope};
@@ -20,14 +20,14 @@ use crate::settings::StoragePrices;
 use crate::state::AppState;
 use crate::types::Service;
 
-const STAFF: Access = Access::Roles(&[Role::Staff, Role::Admin]);
+const READ: Access = Access::May(Permission::ReadReports);
 
 /// This resource's rows of the registry.
 pub fn functions() -> Vec<Function> {
     let sweep = || json!({ "id": "2026-01-15", "startedAt": "2026-01-15T20:30:00Z", "finishedAt": null, "dryRun": true, "held": null, "slices": 7, "slicesDone": 3, "deeds": [{ "deed": "deletedOrphaned", "blobs": 2, "bytes": 81_920 }], "problems": [] });
     vec![
         Function::http("OpsStorageGet", Service::Ops, Method::GET, "v1/admin/storage", storage)
-            .access(STAFF)
+            .access(READ)
             .summary("Tells what lies in storage by container, tier and age, as the last sweep found it, and what it costs a month.")
             .answers::<StorageReport>(StatusCode::OK, "What was found.", json!({
                 "asOf": "2026-01-15T20:30:00Z", "run": "2026-01-15", "blobs": 2, "bytes": 81_920, "monthlyCostPaise": 1, "prices": StoragePrices::default(),
@@ -39,19 +39,19 @@ pub fn functions() -> Vec<Function> {
             }))
             .into(),
         Function::http("OpsStorageSweepsCreate", Service::Ops, Method::POST, "v1/admin/storage/sweeps", create)
-            .access(STAFF)
+            .access(Access::May(Permission::ManageOperations))
             .idempotent()
-            .summary("Begins a sweep that only tells what it would do; with `dryRun: false`, for admins, one that acts.")
+            .summary("Begins a sweep that only tells what it would do; with `dryRun: false`, one that acts.")
             .takes::<CreateSweep>("application/json", json!({ "dryRun": true }))
             .answers::<SweepView>(StatusCode::ACCEPTED, "It has begun; follow `Operation-Location`.", sweep())
             .into(),
         Function::http("OpsStorageSweepsGet", Service::Ops, Method::GET, "v1/admin/storage/sweeps/{id}", get)
-            .access(STAFF)
+            .access(READ)
             .summary("Tells how far a sweep is and what it did, or would do, so far.")
             .answers::<SweepView>(StatusCode::OK, "The sweep.", sweep())
             .into(),
         Function::http("OpsStorageSweepsList", Service::Ops, Method::GET, "v1/admin/storage/sweeps", list)
-            .access(STAFF)
+            .access(READ)
             .summary("Lists the sweeps of the last 90 days, the newest first.")
             .query::<ListQuery>()
             .answers::<SweepList>(StatusCode::OK, "A page of sweeps.", json!({ "items": [sweep()], "next": null }))
@@ -215,9 +215,6 @@ fn cost(lines: &[InventoryLine], prices: &StoragePrices) -> u64 {
 
 async fn create(state: AppState, request: Request) -> Result<Response> {
     let asked: CreateSweep = request.json()?;
-    if !asked.dry_run && request.principal()?.role != Role::Admin {
-        return Err(Error::new(Code::NotPermitted, "Only an admin may begin a sweep that acts."));
-    }
     let sweeps = Sweeps::of(&state);
     let run = sweeps.begin_extra(asked.dry_run).await?;
     let location = format!("/api/v1/admin/storage/sweeps/{}", run.id);

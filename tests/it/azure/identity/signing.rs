@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use pravis::adapters::secrets::KeyVaultSecrets;
 use pravis::catalogue::CatalogueIndex;
 use pravis::error::Code;
-use pravis::identity::{KeyRing, Principal, Role, Rotation, SigningKeys, TokenError, fresh_signing_key};
+use pravis::identity::{Credential, KeyRing, Principal, Role, Rotation, SigningKeys, TokenError, fresh_signing_key};
 use pravis::ports::clock::Clock;
 use pravis::server::{Listener, Mode, Server};
 use pravis::state::{App, AppState};
@@ -89,7 +89,8 @@ fn principal() -> Principal {
         tenant: TenantId::pravis(),
         role: Role::Customer,
         tier: TierId::FREE,
-        session: SessionId::generate(),
+        version: 0,
+        credential: Credential::Session(SessionId::generate()),
     }
 }
 
@@ -120,10 +121,14 @@ impl Instance {
             settings: given.settings.clone(),
             clock: given.clock.clone(),
             documents: given.documents.clone(),
+            dedicated_feeds: given.dedicated_feeds.clone(),
+            tenants: given.tenants.clone(),
             blobs: given.blobs.clone(),
             cache: given.cache.clone(),
             limits: given.limits.clone(),
             sessions: given.sessions.clone(),
+            audit: given.audit.clone(),
+            api_keys: given.api_keys.clone(),
             background: JoinSet::new(),
             invalidations: given.invalidations.clone(),
             reporting: given.reporting.clone(),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
 use pravis::containers::{CUSTOMERS, VOICE_UPLOADS, customer};
-use pravis::identity::{Principal, Role, Session, SigningKeys};
+use pravis::identity::{Credential, Principal, Role, Session, SigningKeys};
 use pravis::ports::blobs::{AccessTier, BlobName};
 use pravis::ports::documents::{Filter, NewDocument, Query, Scope};
 use pravis::registry::Registry;
@@ -187,10 +187,16 @@ async fn staff(services: &Services, story: &Story) -> String {
     let tenant = TenantId::pravis();
     let user = UserId::generate();
     let (session, _) = Session::begin(&tenant, &user, "test", chrono::Utc::now()).unwrap();
-    let document = NewDocument::new(session.id.as_str(), &session).unwrap();
-    story.stores.documents.create(&CUSTOMERS, &customer(&tenant, user.as_str()), document).await.unwrap();
+    let documents = [
+        NewDocument::new(session.id.as_str(), &session).unwrap(),
+        NewDocument::new(user.as_str(), &json!({ "kind": "user", "active": true })).unwrap(),
+    ];
+    for document in documents {
+        story.stores.documents.create(&CUSTOMERS, &customer(&tenant, user.as_str()), document).await.unwrap();
+    }
     let keys = SigningKeys::from_secret(&services.signing_key, ISSUER, "pravis-boutique-api").unwrap();
-    let principal = Principal { user, tenant, role: Role::Staff, tier: TierId::FREE, session: session.id };
+    let credential = Credential::Session(session.id);
+    let principal = Principal { user, tenant, role: Role::Staff, tier: TierId::FREE, version: 0, credential };
     keys.sign(&principal, chrono::Utc::now()).unwrap().token
 }
 

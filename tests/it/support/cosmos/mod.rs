@@ -17,7 +17,7 @@ use azure_data_cosmos_driver::in_memory_emulator::{
     ConsistencyLevel, ContainerConfig, EmulatorStore, InMemoryEmulatorHttpClient, RequestObserver,
     VirtualAccountConfig, VirtualRegion,
 };
-use pravis::adapters::documents::CosmosDocuments;
+use pravis::adapters::documents::{CosmosDatabases, CosmosDocuments};
 use pravis::ports::documents::Container;
 use pravis::ports::secrets::{Secret, SecretRef, SecretSource};
 use pravis::settings::{CosmosSettings, SettingError};
@@ -138,6 +138,12 @@ impl Emulator {
         containers: &'static [&'static Container],
     ) -> CosmosDocuments {
         documents(settings, Some(key()), containers).unwrap().with_runtime(self.runtime(Vec::new()).await)
+    }
+
+    /// The dedicated databases of the account.
+    pub async fn databases(&self, containers: &'static [&'static Container]) -> CosmosDatabases {
+        let databases = CosmosDatabases::new(&self.settings(), Some(key()), Arc::new(AnyToken), containers);
+        databases.with_runtime(self.runtime(Vec::new()).await)
     }
 
     /// The client itself, for what the store has no call for.
