@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::app::{self, Application};
 use crate::host::local::LocalHost;
+use crate::lifecycle;
 use crate::registry::{self, FileProblem, Registry};
 use crate::server::{Listener, Mode, Server};
 use crate::services::tenants::Mover;
@@ -51,6 +52,11 @@ enum Command {
     },
     /// Prints the OpenAPI document
     Openapi,
+    /// Tells of the rules by which stored blobs live
+    Lifecycle {
+        #[command(subcommand)]
+        command: LifecycleCommand,
+    },
     /// Makes the databases, containers and tables of the services that are set, and brings them up to date
     Migrate,
     /// Administrators
@@ -76,6 +82,12 @@ enum FilesCommand {
     Sync,
     /// Fails when they differ from the registry
     Check,
+}
+
+#[derive(Subcommand)]
+enum LifecycleCommand {
+    /// Prints them as a lifecycle management policy of Azure Storage
+    Policy,
 }
 
 #[derive(Subcommand)]
@@ -132,6 +144,7 @@ pub async fn run(cli: Cli, variables: BTreeMap<String, String>) -> Result<(), Fa
         Some(Command::Serve(args)) => serve(args, variables).await,
         Some(Command::Functions { command }) => files(command, Path::new(".")),
         Some(Command::Stage { dir, services }) => stage(&dir, services, variables),
+        Some(Command::Lifecycle { command: LifecycleCommand::Policy }) => print(&lifecycle::policy_text()),
         Some(Command::Migrate) => {
             let settings = Settings::from_variables(&variables)?;
             let done = app::migrate(&settings).await.map_err(told)?;

@@ -24,9 +24,9 @@ pub static CUSTOMERS: Container = Container {
     partition_key: &["tenantId", "userId"],
     default_ttl: None,
     indexing: Indexing::Only {
-        // Every listing is of one kind; the reconciling timer looks for samples that are stuck.
-        // Another looks for accounts whose erasure is due.
-        fields: &["kind", "status", "createdAt", "uploadUntil", "erasure.dueAt"],
+        // Every listing is of one kind; timers look for samples that are stuck, for recordings that come out of
+        // the archive, and for accounts whose erasure is due.
+        fields: &["kind", "status", "createdAt", "uploadUntil", "recording.status", "erasure.dueAt"],
         orders: &[
             OrderIndex { equal: &["kind"], by: "createdAt" },
             OrderIndex { equal: &["kind", "status"], by: "createdAt" },
@@ -68,6 +68,18 @@ pub static DEAD_LETTERS: Container = Container {
     indexing: BY_ID,
 };
 
+/// Sweeps through the blobs: the runs under `runs`, and under the name of each run how far its slices are.
+pub static SWEEPS: Container = Container {
+    name: "sweeps",
+    partition_key: &["run"],
+    default_ttl: Some(90 * DAY),
+    indexing: Indexing::Only {
+        fields: &["startedAt"],
+        // The last runs first.
+        orders: &[OrderIndex { equal: &[], by: "startedAt" }],
+    },
+};
+
 /// The audit log, which is only added to.
 pub static AUDIT: Container = Container {
     name: "audit",
@@ -93,8 +105,8 @@ pub static ERASURES: Container = Container {
 };
 
 /// Every document container.
-pub static DOCUMENT_CONTAINERS: [&Container; 9] =
-    [&CUSTOMERS, &DIRECTORY, &TENANTS, &CATALOGUE, &STOCK, &EVENTS, &DEAD_LETTERS, &AUDIT, &ERASURES];
+pub static DOCUMENT_CONTAINERS: [&Container; 10] =
+    [&CUSTOMERS, &DIRECTORY, &TENANTS, &CATALOGUE, &STOCK, &EVENTS, &DEAD_LETTERS, &AUDIT, &ERASURES, &SWEEPS];
 
 /// Those whose documents belong to tenants: what a dedicated database holds.
 pub static TENANT_CONTAINERS: LazyLock<Vec<&'static Container>> =
@@ -118,9 +130,14 @@ pub const SPEECH: &str = "speech";
 pub const ACCOUNT_JOBS: &str = "account-jobs";
 /// Copies of customers' data, made for them.
 pub const EXPORTS: &str = "exports";
+/// Pictures and films of products, under names that never change their content.
+pub const MEDIA: &str = "media";
+/// Tickets of sweeps through the blobs.
+pub const LIFECYCLE_JOBS: &str = "lifecycle-jobs";
 
 /// Every blob container.
-pub const BLOB_CONTAINERS: [&str; 6] = [VOICE_UPLOADS, VOICE_JOBS, VOICE_RESULTS, SPEECH, ACCOUNT_JOBS, EXPORTS];
+pub const BLOB_CONTAINERS: [&str; 8] =
+    [VOICE_UPLOADS, VOICE_JOBS, VOICE_RESULTS, SPEECH, MEDIA, ACCOUNT_JOBS, EXPORTS, LIFECYCLE_JOBS];
 
 /// The partition of `TENANTS` that holds what concerns one tenant.
 pub fn tenant(id: &TenantId) -> PartitionKey {

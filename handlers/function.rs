@@ -106,6 +106,23 @@ pub struct DocumentsChanged {
     pub documents: Vec<Value>,
 }
 
+/// Something that storage says happened to a blob. It may be late, doubled, out of order or untrue: it tells
+/// where to look, not what is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageEvent {
+    pub kind: StorageEventKind,
+    pub container: String,
+    pub path: String,
+}
+
+/// What happened to a blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StorageEventKind {
+    Created,
+    Deleted,
+    TierChanged,
+}
+
 /// What makes a function run.
 pub enum Trigger {
     Http(Box<HttpTrigger>),
@@ -125,6 +142,10 @@ pub enum Trigger {
     ChangeFeed {
         container: &'static crate::ports::documents::Container,
         handler: Handler<DocumentsChanged, Outcome>,
+    },
+    /// Events of the storage account, by Event Grid.
+    StorageEvents {
+        handler: Handler<StorageEvent, Outcome>,
     },
 }
 
@@ -270,6 +291,15 @@ impl Function {
         Fut: Future<Output = Result<Outcome>> + Send + 'static,
     {
         Self { name, service, trigger: Trigger::ChangeFeed { container, handler: boxed(handler) } }
+    }
+
+    /// A function that runs for each event of the storage account.
+    pub fn storage_events<F, Fut>(name: &'static str, service: Service, handler: F) -> Self
+    where
+        F: Fn(AppState, StorageEvent) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Outcome>> + Send + 'static,
+    {
+        Self { name, service, trigger: Trigger::StorageEvents { handler: boxed(handler) } }
     }
 
     /// The HTTP trigger, when it is one.

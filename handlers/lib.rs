@@ -3,7 +3,7 @@
 //!
 //! Data flows one way: a host ([`server`], [`host`]) fires a function of the [`registry`], whose
 //! handler in [`services`] speaks [`http`] and the domain ([`understanding`], [`catalogue`], [`audio`],
-//! [`identity`]) and reaches the outside world through [`ports`], behind which stand the
+//! [`identity`], [`lifecycle`]) and reaches the outside world through [`ports`], behind which stand the
 //! [`adapters`] that [`app`] chose from the [`settings`].
 
 #![forbid(unsafe_code)]
@@ -20,6 +20,7 @@ pub mod function;
 pub mod host;
 pub mod http;
 pub mod identity;
+pub mod lifecycle;
 pub mod ports;
 pub mod registry;
 pub mod seed;

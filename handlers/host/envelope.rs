@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::function::{BlobWritten, DocumentsChanged, QueueMessage, TimerTick};
+use crate::function::{BlobWritten, DocumentsChanged, QueueMessage, StorageEvent, StorageEventKind, TimerTick};
 
 /// Why a payload is not an invocation of the function it came for.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +85,34 @@ pub fn documents(payload: &[u8]) -> Result<DocumentsChanged, EnvelopeError> {
     }
 }
 
+/// The longest path of a blob in an event, in bytes: 1024 characters of four.
+const MAX_PATH: usize = 4096;
+
+/// An Event Grid trigger's event, in Event Grid's own schema or as CloudEvents 1.0: an object, or one as text.
+/// `None` for an event that tells nothing of a blob
+/// (<https://learn.microsoft.com/azure/event-grid/event-schema-blob-storage>).
+pub fn storage_event(payload: &[u8]) -> Result<Option<StorageEvent>, EnvelopeError> {
+    let event = unwrapped(unwrapped(binding(payload, "event")?));
+    let shape = EnvelopeError::Shape { binding: "event", expected: "an event with its type and subject" };
+    let text = |name: &str| event.get(name).and_then(Value::as_str);
+    let (Some(kind), Some(subject)) = (text("eventType").or_else(|| text("type")), text("subject")) else {
+        return Err(shape);
+    };
+    let kind = match kind {
+        "Microsoft.Storage.BlobCreated" | "Microsoft.Storage.BlobRenamed" => StorageEventKind::Created,
+        "Microsoft.Storage.BlobDeleted" => StorageEventKind::Deleted,
+        "Microsoft.Storage.BlobTierChanged" => StorageEventKind::TierChanged,
+        _ => return Ok(None),
+    };
+    let named = subject.strip_prefix("/blobServices/default/containers/").and_then(|rest| rest.split_once("/blobs/"));
+    match named {
+        Some((container, path)) if !container.is_empty() && (1..=MAX_PATH).contains(&path.len()) => {
+            Ok(Some(StorageEvent { kind, container: container.to_owned(), path: path.to_owned() }))
+        }
+        _ => Err(shape),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -134,6 +162,32 @@ mod tests {
         assert!(timer(&payload(json!({ "tick": { "ScheduleStatus": null, "IsPastDue": true } }))).unwrap().past_due);
         assert!(!timer(&payload(json!({ "tick": {} }))).unwrap().past_due);
         assert!(timer(&payload(json!({ "tick": "often" }))).is_err());
+    }
+
+    #[test]
+    fn storage_events_are_read_in_either_schema() {
+        let subject = "/blobServices/default/containers/voice-uploads/blobs/pravis/usr_1/smp_1";
+        let expected =
+            |kind| StorageEvent { kind, container: "voice-uploads".into(), path: "pravis/usr_1/smp_1".into() };
+        let grid = json!({ "id": "e1", "eventType": "Microsoft.Storage.BlobCreated", "subject": subject, "data": {} });
+        let cloud = json!({ "specversion": "1.0", "type": "Microsoft.Storage.BlobTierChanged", "subject": subject });
+        for (event, kind) in [(&grid, StorageEventKind::Created), (&cloud, StorageEventKind::TierChanged)] {
+            for data in [event.clone(), json!(event.to_string())] {
+                assert_eq!(storage_event(&payload(json!({ "event": data }))).unwrap(), Some(expected(kind)));
+            }
+        }
+        let other = json!({ "eventType": "Microsoft.Storage.DirectoryCreated", "subject": subject });
+        assert_eq!(storage_event(&payload(json!({ "event": other }))).unwrap(), None);
+        for wrong in [
+            json!(5),
+            json!("text"),
+            json!([]),
+            json!({ "eventType": "Microsoft.Storage.BlobCreated" }),
+            json!({ "eventType": "Microsoft.Storage.BlobCreated", "subject": "/elsewhere" }),
+            json!({ "eventType": "Microsoft.Storage.BlobDeleted", "subject": "/blobServices/default/containers/x/blobs/" }),
+        ] {
+            assert!(storage_event(&payload(json!({ "event": wrong }))).is_err(), "{wrong}");
+        }
     }
 
     #[test]

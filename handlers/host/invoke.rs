@@ -77,6 +77,10 @@ async fn invoke(state: &AppState, function: &Function, payload: &[u8]) -> Result
             Trigger::ChangeFeed { handler, .. } => {
                 handler(state.clone(), envelope::documents(payload).map_err(unreadable)?).await
             }
+            Trigger::StorageEvents { handler } => match envelope::storage_event(payload).map_err(unreadable)? {
+                Some(event) => handler(state.clone(), event).await,
+                None => Ok(Outcome::of("an event of another kind")),
+            },
             Trigger::Http(_) => Err(Error::not_found("there is no such function")),
         }
     };

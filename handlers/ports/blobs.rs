@@ -29,7 +29,7 @@ impl BlobName {
 }
 
 /// How soon and at what price a blob can be read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AccessTier {
     #[default]
@@ -98,7 +98,7 @@ pub type ByteStream = BoxStream<'static, PortResult<Bytes>>;
 /// - A write is atomic: a reader sees the old content or the new, whole. It is acknowledged only
 ///   once it survives the death of process and machine. A failed or dropped write leaves
 ///   nothing behind that a reader or a listing shows.
-/// - Every write of content, metadata, tags or tier gives a new ETag (tags and tier are free not to).
+/// - Every write of content or metadata gives a new ETag; one of tags or tier does not.
 /// - A malformed name is an `InvalidRequest`.
 #[async_trait]
 pub trait BlobStore: Send + Sync {
@@ -130,7 +130,9 @@ pub trait BlobStore: Send + Sync {
     /// Replaces the metadata; `NotFound` when there is no blob.
     async fn set_metadata(&self, name: &BlobName, metadata: BTreeMap<String, String>) -> PortResult<()>;
 
-    /// Moves a blob to another tier; `NotFound` when there is none.
+    /// Moves a blob to another tier; `NotFound` when there is none. Its content is as old as before:
+    /// `modified_at` stays. Out of the archive it may take hours, until which it is as archived as before,
+    /// and a second call may be a `Conflict`.
     async fn set_tier(&self, name: &BlobName, tier: AccessTier) -> PortResult<()>;
 
     /// A URL to which one client may `PUT` this one blob, at once or in blocks. A store that serves the URL

@@ -9,7 +9,7 @@
 //! over its budget is logged and counted.
 
 /// The budgets, by name.
-const REQUEST_UNITS: [(&str, f64); 52] = [
+const REQUEST_UNITS: [(&str, f64); 53] = [
     ("AccountsAuthLogin", 35.0),
     ("AccountsAuthLoginJson", 35.0),
     ("AccountsAuthLogout", 20.0),
@@ -56,6 +56,7 @@ const REQUEST_UNITS: [(&str, f64); 52] = [
     ("VoiceSamplesDelete", 100.0),
     ("VoiceSamplesGet", 10.0),
     ("VoiceSamplesList", 3.0),
+    ("VoiceSamplesRehydrate", 40.0),
     ("VoiceSamplesWaveform", 10.0),
     ("VoiceSpeechCreate", 0.0),
     ("VoiceSpeechGet", 0.0),

@@ -64,6 +64,9 @@ pub fn function_json(function: &Function) -> Value {
             "type": "queueTrigger", "direction": "in", "name": "message", "queueName": queue,
             "connection": "AzureWebJobsStorage"
         }]}),
+        Trigger::StorageEvents { .. } => json!({ "bindings": [{
+            "type": "eventGridTrigger", "direction": "in", "name": "event"
+        }]}),
         // Without a retry policy the lease advances over a failure and the changes are lost.
         Trigger::ChangeFeed { container, .. } => json!({
             "bindings": [{

@@ -127,6 +127,7 @@ pub fn trigger_name(trigger: &Trigger) -> &'static str {
         Trigger::Timer { .. } => "timer",
         Trigger::Queue { .. } => "queue",
         Trigger::ChangeFeed { .. } => "changeFeed",
+        Trigger::StorageEvents { .. } => "storageEvents",
     }
 }
 

@@ -1,8 +1,10 @@
 //! Settings: from a map of variables (that is how Azure Functions passes them) to typed values,
 //! parsed once. A bad one is refused with its name and what was expected.
 
+mod prices;
 mod services;
 
+pub use prices::StoragePrices;
 pub use services::*;
 
 use std::collections::BTreeMap;
@@ -78,6 +80,8 @@ pub struct Settings {
     pub search_path: OsString,
     /// `PRAVIS_SECRET_<NAME>`: secrets by name, hyphens written as underscores.
     pub secrets: BTreeMap<String, SecretRef>,
+    /// `STORAGE_PRICES`: what stored data costs, for estimates.
+    pub storage_prices: StoragePrices,
     /// Where the services behind the ports are.
     pub connections: ServiceSettings,
 }
@@ -163,6 +167,7 @@ impl Settings {
             cache_bytes: number("PRAVIS_CACHE_MIB", get("PRAVIS_CACHE_MIB"), 1..=4096, 16)? as u64 * 1024 * 1024,
             search_path: get("PATH").unwrap_or_default().into(),
             secrets: secrets(variables),
+            storage_prices: prices::storage_prices(get)?,
             connections,
         })
     }
@@ -336,6 +341,7 @@ mod tests {
             ("PRAVIS_VOICE_CONCURRENCY", "0"),
             ("PRAVIS_CACHE_MIB", "lots"),
             ("PRAVIS_ERASURE_DAYS", "31"),
+            ("STORAGE_PRICES", "cheap"),
             ("SPEECH_PROVIDER", "whisper"),
             ("COSMOS_ENDPOINT", "boutique.documents.example"),
             ("AZURE_CREDENTIAL", "password"),

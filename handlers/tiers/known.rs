@@ -43,13 +43,19 @@ struct Inner {
 struct Known {
     table: Arc<TierTable>,
     until: Instant,
+    /// Whether it was read just then, not assumed.
+    certain: bool,
     /// Whether somebody reads a newer one.
     renewing: Arc<AtomicBool>,
 }
 
 impl Known {
-    fn new(table: Arc<TierTable>, life: Duration) -> Self {
-        Self { table, until: Instant::now() + life, renewing: Arc::default() }
+    fn read(table: Arc<TierTable>) -> Self {
+        Self { table, until: Instant::now() + LIFE, certain: true, renewing: Arc::default() }
+    }
+
+    fn assumed(table: Arc<TierTable>) -> Self {
+        Self { table, until: Instant::now() + PAUSE, certain: false, renewing: Arc::default() }
     }
 }
 
@@ -75,6 +81,23 @@ impl Tiers {
         self.of(tenant).await.tier(tier).clone()
     }
 
+    /// The table of a tenant as it was read within the last minute, for what cannot be undone.
+    ///
+    /// # Errors
+    /// Those of the documents: nothing is assumed.
+    pub async fn certain(&self, tenant: &TenantId) -> PortResult<Arc<TierTable>> {
+        let forgotten = self.0.forgotten.load(Ordering::Acquire);
+        let fresh = |known: &Known| known.certain && known.until > Instant::now();
+        if let Some(known) = self.0.known.get(tenant).await.filter(fresh) {
+            return Ok(known.table);
+        }
+        let table = self.0.read(tenant).await?;
+        if self.0.forgotten.load(Ordering::Acquire) == forgotten {
+            self.0.known.insert(tenant.clone(), Known::read(table.clone())).await;
+        }
+        Ok(table)
+    }
+
     /// A tenant's table was changed, here or on another instance.
     pub async fn forget(&self, tenant: &TenantId) {
         self.0.forgotten.fetch_add(1, Ordering::AcqRel);
@@ -91,7 +114,7 @@ impl Tiers {
         let forgotten = self.0.forgotten.load(Ordering::Acquire);
         let reading = async {
             match tokio::time::timeout(PATIENCE, self.0.read(tenant)).await {
-                Ok(Ok(table)) => Known::new(table, LIFE),
+                Ok(Ok(table)) => Known::read(table),
                 Ok(Err(error)) => without(&error),
                 Err(_) => without(&PortError::unavailable("no answer in time")),
             }
@@ -108,7 +131,7 @@ impl Tiers {
 /// What is assumed for a moment when a table cannot be read.
 fn without(error: &PortError) -> Known {
     tracing::warn!(%error, "tier table not read; the built-in one holds");
-    Known::new(Arc::new(TierTable::built_in().clone()), PAUSE)
+    Known::assumed(Arc::new(TierTable::built_in().clone()))
 }
 
 impl Inner {
@@ -123,10 +146,10 @@ impl Inner {
     async fn renew(&self, tenant: &TenantId, last: Arc<TierTable>) {
         let forgotten = self.forgotten.load(Ordering::Acquire);
         let known = match self.read(tenant).await {
-            Ok(table) => Known::new(table, LIFE),
+            Ok(table) => Known::read(table),
             Err(error) => {
                 tracing::warn!(%error, "tier table not read; the last one holds");
-                Known::new(last, PAUSE)
+                Known::assumed(last)
             }
         };
         if self.forgotten.load(Ordering::Acquire) == forgotten {

@@ -6,6 +6,7 @@ mod azure;
 mod conformance;
 mod functions_host;
 mod layers;
+mod lifecycle;
 mod privacy;
 mod support;
 mod tenants;

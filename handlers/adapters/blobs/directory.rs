@@ -17,6 +17,7 @@
 
 pub mod blocks;
 mod content;
+pub mod events;
 mod index;
 pub mod signing;
 
@@ -33,6 +34,7 @@ use tokio::sync::broadcast;
 use ulid::Ulid;
 
 use self::content::{ContentFiles, PendingContent};
+use self::events::BlobEventKind;
 use self::index::StoredBlob;
 use self::signing::{Grant, Refusal, Right, Signer};
 use super::rules;
@@ -103,12 +105,14 @@ impl DirectoryBlobs {
         self.signer.authorise(method, path, query, self.clock.now())
     }
 
-    /// Forgets blocks that were staged over a day ago and removes content files over an hour old that
-    /// dead writers left; gives the number of files removed.
+    /// Forgets blocks that were staged, and events that were told, over a day ago, and removes content files over an
+    /// hour old that dead writers left; gives the number of files removed.
     pub async fn clean_up(&self) -> PortResult<u64> {
         let now = self.clock.now();
         let before = to_column(now - UPLOAD_AGE);
         while self.writer.transaction(move |transaction| index::remove_stale_upload(transaction, before)).await? {}
+        let before = to_column(now - events::EVENT_AGE);
+        self.writer.transaction(move |transaction| events::forget(transaction, before)).await?;
         let (files, index_path) = (self.files.clone(), self.index_path.clone());
         // On a connection of its own, so that a long look does not hold up readers.
         let index = blocking(move || Database::open(&index_path, &index::SCHEMA)).await?;
@@ -153,6 +157,7 @@ impl DirectoryBlobs {
                     let mut obsolete = index::remove_upload(transaction, &name)?;
                     obsolete.extend(replaced.map(|blob| blob.content));
                     index::store(transaction, &name, &blob)?;
+                    events::note(transaction, BlobEventKind::Created, &name, blob.properties.modified_at)?;
                     // Kept already now: a commit that fails may still have reached the disk.
                     Ok((obsolete, content.keep()))
                 })?;
@@ -250,13 +255,14 @@ impl BlobStore for DirectoryBlobs {
         if condition == Condition::IfAbsent {
             return Err(PortError::invalid("a delete cannot demand that there is nothing to delete"));
         }
-        let (name, files) = (name.clone(), self.files.clone());
+        let (name, files, now) = (name.clone(), self.files.clone(), self.now());
         self.writer
             .run(move |connection| {
                 let removed = in_transaction(connection, |transaction| {
                     let Some(blob) = index::find(transaction, &name)? else { return Ok(None) };
                     index::check(&condition, Some(&blob))?;
                     index::remove(transaction, &name)?;
+                    events::note(transaction, BlobEventKind::Deleted, &name, now)?;
                     Ok(Some(blob.content))
                 })?;
                 if let Some(content) = &removed {
@@ -306,11 +312,20 @@ impl BlobStore for DirectoryBlobs {
 
     /// Out of the archive at once, which takes Blob Storage hours.
     async fn set_tier(&self, name: &BlobName, tier: AccessTier) -> PortResult<()> {
-        self.change(name, move |properties| {
-            properties.tier = tier;
-            Ok(())
-        })
-        .await
+        rules::check_name(name)?;
+        let (name, now) = (name.clone(), self.now());
+        self.writer
+            .transaction(move |transaction| {
+                let found = index::find(transaction, &name)?;
+                let mut blob = found.ok_or_else(|| PortError::not_found("there is no such blob"))?;
+                if blob.properties.tier == tier {
+                    return Ok(());
+                }
+                blob.properties.tier = tier;
+                index::store(transaction, &name, &blob)?;
+                events::note(transaction, BlobEventKind::TierChanged, &name, now)
+            })
+            .await
     }
 
     async fn upload_url(

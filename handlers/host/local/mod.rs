@@ -10,6 +10,7 @@ mod blobs;
 mod change_feed;
 mod ledger;
 mod queue;
+mod storage_events;
 mod timers;
 
 use std::sync::Arc;
@@ -83,6 +84,9 @@ impl LocalHost {
                 }
                 Trigger::ChangeFeed { .. } => {
                     loops.spawn(change_feed::run(host, index, stop));
+                }
+                Trigger::StorageEvents { .. } => {
+                    loops.spawn(storage_events::run(host, index, stop));
                 }
             }
         }

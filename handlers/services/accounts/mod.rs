@@ -23,7 +23,7 @@ mod tiers;
 pub use admin::{Appointed, appoint, first_use as api_key_first_use};
 pub use model::{Consent, ErasureNotice, Purpose, User};
 pub use pseudonym::{Pseudonym, network_pseudonym, pseudonym};
-pub use store::{consents_to, create_user, user};
+pub use store::{consents_to, create_user, find_user, user};
 
 pub(super) use passwords::verify_present;
 pub(super) use sessions::end_all;

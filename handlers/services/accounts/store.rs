@@ -9,7 +9,7 @@ use super::model::{Email, Purpose, User};
 use crate::audit::Origin;
 use crate::containers::{CUSTOMERS, DIRECTORY, customer};
 use crate::error::{Code, Error, Result};
-use crate::ports::documents::{Document, NewDocument, Operation, PartitionKey};
+use crate::ports::documents::{Document, DocumentStore, NewDocument, Operation, PartitionKey};
 use crate::ports::{Condition, ETag, PortErrorKind};
 use crate::services::outbox;
 use crate::state::AppState;
@@ -35,6 +35,12 @@ struct Claim {
 /// The user of this id, or `None`. One point read.
 pub async fn user(state: &AppState, tenant: &TenantId, id: &UserId) -> Result<Option<User>> {
     Ok(user_document(state, tenant, id).await?.map(|(user, _)| user))
+}
+
+/// The same, for work that has the documents alone.
+pub async fn find_user(documents: &dyn DocumentStore, tenant: &TenantId, id: &UserId) -> Result<Option<User>> {
+    let found = documents.read(&CUSTOMERS, &customer(tenant, id.as_str()), id.as_str()).await?;
+    Ok(found.map(|document| document.read()).transpose()?)
 }
 
 pub(in crate::services) async fn user_document(

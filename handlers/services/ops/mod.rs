@@ -1,13 +1,17 @@
-//! Operating the product: health, metrics, its own description, and the audit log.
+//! Operating the product: health, metrics, its own description, the audit log, and the life of stored data.
 
 mod audit;
 mod docs;
 mod health;
+pub mod lifecycle;
 mod metrics;
 
 use crate::function::Function;
 
 /// This service's rows of the registry.
 pub fn functions() -> Vec<Function> {
-    [health::functions(), metrics::functions(), docs::functions(), audit::functions()].into_iter().flatten().collect()
+    [health::functions(), metrics::functions(), docs::functions(), audit::functions(), lifecycle::functions()]
+        .into_iter()
+        .flatten()
+        .collect()
 }

@@ -11,7 +11,7 @@ use super::jobs::{Progress, SETTLED, Ticket};
 use super::kinds::{Disclosure, KINDS};
 use crate::containers::{CUSTOMERS, EXPORTS, VOICE_RESULTS, VOICE_UPLOADS, customer};
 use crate::error::{Code, Error, Result};
-use crate::ports::blobs::{BlobName, BlobProperties, PutOptions};
+use crate::ports::blobs::{AccessTier, BlobName, BlobProperties, PutOptions};
 use crate::ports::documents::{Filter, Operation, Query, Scope};
 use crate::ports::{Condition, ETag, PortErrorKind};
 use crate::services::{accounts, analytics, outbox};
@@ -167,7 +167,7 @@ impl<'a> Work<'a> {
         let what = "What our reports tell of you under a code; only with your consent to analytics.";
         listed.push(Listed { path: "reports.json".into(), what, items });
         for (container, folder, what) in [
-            (VOICE_UPLOADS, "recordings", "Your recordings as they were uploaded."),
+            (VOICE_UPLOADS, "recordings", "Your recordings as they were uploaded, save those that are in the archive."),
             (VOICE_RESULTS, "renditions", "Your recordings in the form that you listen to."),
         ] {
             let items = self.sounds(&archive, container, folder).await?;
@@ -224,6 +224,10 @@ impl<'a> Work<'a> {
         loop {
             let page = self.state.blobs.list(container, &prefix, PAGE, continuation).await?;
             for item in page.items {
+                // What is in the archive cannot be read for hours; its rendition never goes there.
+                if item.properties.tier == AccessTier::Archive {
+                    continue;
+                }
                 let file = format!("{folder}/{}{}", &item.path[prefix.len()..], extension(&item.properties));
                 // One that was deleted since it was listed is no more.
                 let Some(content) = self.state.blobs.get(&BlobName::new(container, item.path), None).await? else {

@@ -77,6 +77,7 @@ pub const KINDS: [(&str, Disclosure); 16] = [
                 "waveform",
                 "recognition",
                 "result",
+                "recording",
             ],
         },
     ),

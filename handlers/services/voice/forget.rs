@@ -121,7 +121,7 @@ async fn change_sample(state: &AppState, ticket: &Ticket, change: &impl Fn(&mut 
         if !change(&mut sample) {
             return Ok(false);
         }
-        match store::sample_rewrite(state, ticket, &sample, etag).await {
+        match store::sample_rewrite(state.documents.as_ref(), ticket, &sample, etag, state.clock.now()).await {
             Ok(_) => return Ok(sample.status.is_final()),
             Err(error) if matches!(error.kind(), PortErrorKind::PreconditionFailed | PortErrorKind::NotFound) => {}
             Err(error) => return Err(error.into()),

@@ -12,10 +12,10 @@ use super::source::BlobSource;
 use super::store;
 use super::usage::{self, Metered};
 use crate::audio::{Analysis, Limits};
-use crate::containers::{CUSTOMERS, VOICE_RESULTS, VOICE_UPLOADS};
+use crate::containers::CUSTOMERS;
 use crate::error::{Code, Error, Result};
 use crate::function::{BlobWritten, Function, Outcome, TimerTick};
-use crate::ports::blobs::{BlobName, PutOptions, whole};
+use crate::ports::blobs::{PutOptions, whole};
 use crate::ports::documents::{Filter, Query, Scope};
 use crate::ports::{Condition, ETag, PortErrorKind};
 use crate::services::shop::answers::{self, Answer};
@@ -30,8 +30,6 @@ const MAX_ATTEMPTS: u32 = 10;
 const MAX_RECOGNITION_ATTEMPTS: u32 = 3;
 /// A sample that has been queued or worked for so long lost its ticket.
 const STUCK: TimeDelta = TimeDelta::minutes(10);
-/// Blobs younger than this may belong to a sample that is being written.
-const ORPHAN_AGE: TimeDelta = TimeDelta::days(1);
 const PAGE: usize = 200;
 
 /// This resource's rows of the registry.
@@ -39,7 +37,6 @@ pub fn functions() -> Vec<Function> {
     vec![
         Function::blob("VoiceJobsRun", Service::Voice, crate::containers::VOICE_JOBS, run),
         Function::timer("VoiceSamplesReconcile", Service::Voice, "0 * * * * *", reconcile),
-        Function::timer("VoiceBlobsSweep", Service::Voice, "0 30 20 * * *", sweep),
     ]
 }
 
@@ -117,11 +114,14 @@ async fn begin(state: &AppState, ticket: &Ticket, sample: Sample, etag: ETag) ->
             Err(error) if matches!(error.kind(), PortErrorKind::PreconditionFailed | PortErrorKind::NotFound) => {}
             Err(error) => return Err(error.into()),
         }
-        // The ticket is written before the sample is queued, so a fast job begins in between. That is
-        // nobody else's work, and happens once.
+        // The ticket is written before the sample is queued, so a fast job begins in between; and the news that
+        // the recording has arrived may be written then. Neither is somebody else's work, and both end.
         match store::sample(state.documents.as_ref(), ticket).await? {
-            Some((queued, version)) if was == Status::AwaitingUpload && queued.status == Status::Queued => {
-                (sample, etag) = (queued, version);
+            Some((waiting, version))
+                if was == Status::AwaitingUpload
+                    && matches!(waiting.status, Status::AwaitingUpload | Status::Queued) =>
+            {
+                (sample, etag) = (waiting, version);
             }
             _ => return Ok(None),
         }
@@ -338,39 +338,6 @@ async fn reconcile(state: AppState, _tick: TimerTick) -> Result<Outcome> {
         }
     }
     Ok(Outcome::of(format!("{count} samples given a ticket")))
-}
-
-/// Removes recordings and renditions whose sample is gone: deleted, or expired.
-async fn sweep(state: AppState, _tick: TimerTick) -> Result<Outcome> {
-    let before = state.clock.now() - ORPHAN_AGE;
-    let mut removed = 0;
-    for container in [VOICE_UPLOADS, VOICE_RESULTS] {
-        let mut continuation = None;
-        loop {
-            let page = state.blobs.list(container, "", PAGE, continuation).await?;
-            for item in page.items {
-                let wanted = match Ticket::of_path(&item.path) {
-                    Some(ticket) => store::sample(state.documents.as_ref(), &ticket).await?.is_some(),
-                    None => false,
-                };
-                if !wanted && item.properties.modified_at < before {
-                    let name = BlobName::new(container, item.path);
-                    let seen = Condition::IfMatch(item.properties.etag);
-                    match state.blobs.delete(&name, seen).await {
-                        Ok(_) => removed += 1,
-                        // It was written again meanwhile, so it is wanted after all.
-                        Err(error) if error.kind() == PortErrorKind::PreconditionFailed => {}
-                        Err(error) => return Err(error.into()),
-                    }
-                }
-            }
-            continuation = page.next;
-            if continuation.is_none() {
-                break;
-            }
-        }
-    }
-    Ok(Outcome::of(format!("{removed} orphaned blobs removed")))
 }
 
 #[cfg(test)]

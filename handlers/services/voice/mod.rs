@@ -12,9 +12,12 @@ mod jobs;
 mod model;
 mod permissions;
 mod pipeline;
+mod restore;
+pub mod retention;
 mod samples;
 mod source;
 mod speech;
+mod storage_events;
 mod store;
 mod transcribe;
 mod usage;
@@ -30,6 +33,8 @@ pub fn functions() -> Vec<Function> {
         speech::functions(),
         history::functions(),
         jobs::functions(),
+        restore::functions(),
+        storage_events::functions(),
         usage::functions(),
     ]
     .into_iter()

@@ -4,7 +4,7 @@ use utoipa::ToSchema;
 
 use crate::audio::{Measurements, Quality, Waveform};
 use crate::containers::{VOICE_JOBS, VOICE_RESULTS, VOICE_UPLOADS};
-use crate::ports::blobs::BlobName;
+use crate::ports::blobs::{AccessTier, BlobName};
 use crate::ports::speech::Segment;
 use crate::services::shop::answers::{Answer, Utterance};
 use crate::types::{InteractionId, Language, SampleId, TenantId, TierId, UserId};
@@ -111,6 +111,9 @@ pub struct Sample {
     pub waveform: Option<Waveform>,
     pub recognition: Option<Recognition>,
     pub result: Option<Answer>,
+    /// What became of the recording in storage, once anything did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording: Option<Recording>,
 }
 
 fn free() -> TierId {
@@ -120,15 +123,48 @@ fn free() -> TierId {
 impl Sample {
     pub const KIND: &'static str = "sample";
 
+    /// Where the recording is; `None` unless the sample is completed and its recording was kept.
+    pub fn kept_recording(&self) -> Option<Recording> {
+        (self.status == Status::Completed && self.kept).then(|| self.recording.clone().unwrap_or_default())
+    }
+
     /// Lets go of all that holds what was said; the recording itself is somebody else's to remove.
     pub fn forget_words(&mut self) {
         self.kept = false;
+        self.recording = None;
         self.expires_at = None;
         self.training_allowed = false;
         // The answer may quote.
         self.result = None;
         self.recognition = self.recognition.take().map(Recognition::without_words);
     }
+}
+
+/// The recording of a completed sample, as it lies in storage.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Recording {
+    pub status: RecordingStatus,
+    pub tier: AccessTier,
+    /// When it was asked for out of the archive.
+    pub restore_requested_at: Option<DateTime<Utc>>,
+    /// How long it stays out of the archive at least.
+    pub readable_until: Option<DateTime<Utc>>,
+    pub deleted_at: Option<DateTime<Utc>>,
+}
+
+/// Whether a recording can be had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordingStatus {
+    #[default]
+    Available,
+    /// It can be asked for, and takes hours.
+    Archived,
+    /// On its way out of the archive.
+    Restoring,
+    /// Its time is over.
+    Deleted,
 }
 
 /// One exchange with Ask Pravi: kind `interaction`, in the partition of its user, or alone in one of

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
 use super::jobs;
-use super::model::{Reason, Recognition, Sample, Status, Ticket};
+use super::model::{Reason, Recognition, RecordingStatus, Sample, Status, Ticket};
 use super::permissions::Permissions;
 use super::{store, usage};
 use crate::audio::{Measurements, Quality, Waveform};
@@ -19,6 +19,7 @@ use crate::containers::{CUSTOMERS, customer};
 use crate::error::{Code, Error, Result};
 use crate::function::{Access, Function, LimitClass};
 use crate::http::{Body, ListQuery, Request, Response, cursor_of, json, json_with, no_store};
+use crate::ports::blobs::AccessTier;
 use crate::ports::documents::{Filter, Order, Query, Scope};
 use crate::ports::{Condition, ETag, PortErrorKind};
 use crate::services::accounts;
@@ -169,6 +170,20 @@ pub(super) struct SampleView {
     pub(super) result: Option<Answer>,
     /// Where to listen to it for the next minutes, when it is kept.
     listen_url: Option<String>,
+    /// The recording as it was uploaded, when it was kept.
+    recording: Option<RecordingView>,
+}
+
+/// Where a recording is.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct RecordingView {
+    status: RecordingStatus,
+    tier: AccessTier,
+    /// Where to download it for the next minutes, while it is available.
+    url: Option<String>,
+    /// After this it may go back to the archive.
+    readable_until: Option<DateTime<Utc>>,
 }
 
 impl SampleView {
@@ -178,6 +193,12 @@ impl SampleView {
     }
 
     pub(super) fn of(sample: Sample, listen_url: Option<String>) -> Self {
+        let recording = sample.kept_recording().map(|recording| RecordingView {
+            status: recording.status,
+            tier: recording.tier,
+            url: None,
+            readable_until: recording.readable_until,
+        });
         Self {
             id: sample.id.to_string(),
             status: sample.status,
@@ -193,17 +214,31 @@ impl SampleView {
             recognition: sample.recognition,
             result: sample.result,
             listen_url,
+            recording,
         }
     }
 }
 
+/// A sample with its signed addresses.
+pub(super) async fn sample_view(state: &AppState, ticket: &Ticket, sample: Sample) -> Result<SampleView> {
+    let Some(recording) = sample.kept_recording().filter(|kept| kept.status != RecordingStatus::Deleted) else {
+        return Ok(SampleView::of(sample, None));
+    };
+    let listen_url = state.blobs.download_url(&ticket.rendition(), LISTEN_TIME).await?.url;
+    let mut view = SampleView::of(sample, Some(listen_url));
+    if let (RecordingStatus::Available, Some(shown)) = (recording.status, &mut view.recording) {
+        shown.url = Some(state.blobs.download_url(&ticket.upload(), LISTEN_TIME).await?.url);
+    }
+    Ok(view)
+}
+
 /// The ticket of the sample that a request names: owner and tenant come from the token.
-fn ticket(request: &Request) -> Result<Ticket> {
+pub(super) fn ticket(request: &Request) -> Result<Ticket> {
     let principal = request.principal()?;
     Ok(Ticket { tenant_id: principal.tenant.clone(), user_id: principal.user.clone(), sample_id: request.param("id")? })
 }
 
-fn no_sample() -> Error {
+pub(super) fn no_sample() -> Error {
     Error::not_found("There is no such sample.")
 }
 
@@ -237,6 +272,7 @@ pub(super) fn new_sample(
         waveform: None,
         recognition: None,
         result: None,
+        recording: None,
     }
 }
 
@@ -272,7 +308,7 @@ async fn create(state: AppState, request: Request) -> Result<Response> {
     Ok(response)
 }
 
-fn location(id: &SampleId) -> Result<HeaderValue> {
+pub(super) fn location(id: &SampleId) -> Result<HeaderValue> {
     HeaderValue::from_str(&format!("/api/v1/voice/samples/{id}")).map_err(Error::internal)
 }
 
@@ -323,24 +359,29 @@ async fn queue(state: &AppState, ticket: &Ticket, mut sample: Sample, etag: ETag
     }
     // The ticket first: once this is answered, the job runs whatever happens to this process.
     jobs::put_ticket(state, ticket).await?;
-    sample.status = Status::Queued;
-    match store::sample_replace(state.documents.as_ref(), ticket, &sample, etag).await {
-        Ok(_) => Ok(sample),
-        // The job was faster, and what it wrote holds.
-        Err(error) if error.kind() == PortErrorKind::PreconditionFailed => again().await,
-        Err(error) => Err(error.into()),
+    let mut etag = etag;
+    loop {
+        sample.status = Status::Queued;
+        match store::sample_replace(state.documents.as_ref(), ticket, &sample, etag).await {
+            Ok(_) => return Ok(sample),
+            Err(error) if error.kind() == PortErrorKind::PreconditionFailed => {}
+            Err(error) => return Err(error.into()),
+        }
+        let found = store::sample(state.documents.as_ref(), ticket).await?.ok_or_else(no_sample)?;
+        // The job was faster, and what it wrote holds. Else it was the news that the recording has arrived,
+        // which is written once for each upload.
+        if found.0.status != Status::AwaitingUpload {
+            return Ok(found.0);
+        }
+        (sample, etag) = found;
     }
 }
 
 async fn get(state: AppState, request: Request) -> Result<Response> {
     let ticket = ticket(&request)?;
     let (sample, _) = store::sample(state.documents.as_ref(), &ticket).await?.ok_or_else(no_sample)?;
-    let listen_url = match sample.status == Status::Completed && sample.kept {
-        true => Some(state.blobs.download_url(&ticket.rendition(), LISTEN_TIME).await?.url),
-        false => None,
-    };
     let pending = !sample.status.is_final();
-    let mut response = no_store(json(&SampleView::of(sample, listen_url))?);
+    let mut response = no_store(json(&sample_view(&state, &ticket, sample).await?)?);
     if pending {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }

@@ -17,7 +17,7 @@ use crate::state::AppState;
 use crate::types::{EventId, TenantId, TierId, UserId};
 
 const DAY: u32 = 86_400;
-/// What has not ended, which the reconciling timer ends long before.
+/// What has not ended, which the reconciling timer ends long before; and the longest that anything is kept.
 const UNFINISHED: u32 = 730 * DAY;
 /// Results without consent: long enough to be fetched.
 const NOT_KEPT: u32 = DAY;
@@ -36,7 +36,7 @@ pub async fn retention(state: &AppState, tenant: &TenantId, tier: &TierId) -> u3
 /// How long a sample lives from its last write.
 fn lifetime(sample: &Sample) -> Ttl {
     let (Some(ended), Some(expires)) = (sample.finished_at, sample.expires_at) else {
-        return Ttl::Seconds(if sample.status.is_final() { NOT_KEPT } else { UNFINISHED });
+        return Ttl::Seconds(if sample.status.is_final() && !sample.kept { NOT_KEPT } else { UNFINISHED });
     };
     Ttl::Seconds(u32::try_from((expires - ended).num_seconds()).unwrap_or(NOT_KEPT).max(1))
 }
@@ -80,13 +80,24 @@ pub async fn sample_replace(
 
 /// Replaces a version of a sample as [`sample_replace`] does; one that has ended goes when it would have
 /// gone.
-pub async fn sample_rewrite(state: &AppState, ticket: &Ticket, sample: &Sample, etag: ETag) -> PortResult<ETag> {
+pub async fn sample_rewrite(
+    documents: &dyn DocumentStore,
+    ticket: &Ticket,
+    sample: &Sample,
+    etag: ETag,
+    now: DateTime<Utc>,
+) -> PortResult<ETag> {
     let mut document = document(sample)?;
     if let (Ttl::Seconds(lifetime), Some(ended)) = (document.ttl, sample.finished_at) {
-        document.ttl = rest(lifetime, ended, state.clock.now());
+        document.ttl = rest(lifetime, ended, now);
     }
-    let written = state.documents.replace(&CUSTOMERS, &partition(ticket), document, Condition::IfMatch(etag)).await?;
+    let written = documents.replace(&CUSTOMERS, &partition(ticket), document, Condition::IfMatch(etag)).await?;
     Ok(written.etag)
+}
+
+/// Deletes a sample. The port's error tells of a lost race.
+pub async fn sample_delete(documents: &dyn DocumentStore, ticket: &Ticket, condition: Condition) -> PortResult<()> {
+    documents.delete(&CUSTOMERS, &partition(ticket), ticket.sample_id.as_str(), condition).await
 }
 
 /// Replaces a version of an interaction, which goes when it would have gone: `kept` seconds after it was, when

@@ -122,6 +122,20 @@ pub fn documents(function: &FunctionFile, documents: &[Value], retries: Option<u
     envelope(function, Net::text(list), context.into_iter().collect())
 }
 
+/// An Event Grid trigger's event about a blob, in Event Grid's own schema.
+pub fn blob_event(function: &FunctionFile, kind: &str, name: &BlobName) -> Vec<u8> {
+    let BlobName { container, path } = name;
+    let url = format!("https://devstore.blob.core.windows.net/{container}/{path}");
+    let event = json!({
+        "id": guid(), "topic": "/subscriptions/x/resourceGroups/y/providers/Microsoft.Storage/storageAccounts/devstore",
+        "subject": format!("/blobServices/default/containers/{container}/blobs/{path}"), "eventType": kind,
+        "eventTime": Utc::now(), "dataVersion": "", "metadataVersion": "1",
+        "data": { "api": "PutBlob", "eTag": "0x8D", "blobType": "BlockBlob", "url": url, "sequencer": "000" }
+    });
+    let data = Net::Json(event["data"].clone());
+    envelope(function, Net::Json(event), vec![("data", data)])
+}
+
 /// A document as the change feed shows it, with the service's own properties.
 pub fn fed(document: &Document) -> Value {
     let mut value: Value = serde_json::from_str(document.body.get()).unwrap();

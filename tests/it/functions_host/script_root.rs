@@ -61,6 +61,7 @@ pub enum TriggerFile {
     Timer,
     Queue { queue: String },
     CosmosDb { container: String, max_items: usize },
+    EventGrid,
 }
 
 /// A retry policy: `None` tries again for ever.
@@ -215,6 +216,7 @@ fn trigger_file(
             let max_items = trigger["maxItemsPerInvocation"].as_u64().unwrap_or(100) as usize;
             Ok(TriggerFile::CosmosDb { container: text("containerName")?, max_items })
         }
+        "eventGridTrigger" => Ok(TriggerFile::EventGrid),
         other => refuse(format!("{other} is not simulated")),
     }
 }

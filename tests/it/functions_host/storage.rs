@@ -101,7 +101,7 @@ impl FunctionsHost {
                 function: function.clone(),
             };
             match function.trigger {
-                TriggerFile::Http { .. } | TriggerFile::Timer => {}
+                TriggerFile::Http { .. } | TriggerFile::Timer | TriggerFile::EventGrid => {}
                 TriggerFile::Blob { container } => drop(listeners.spawn(listener.blobs(container))),
                 TriggerFile::Queue { queue } => drop(listeners.spawn(listener.messages(queue))),
                 TriggerFile::CosmosDb { container, max_items } => {

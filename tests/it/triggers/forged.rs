@@ -49,7 +49,7 @@ async fn the_metadata_of_a_blob_names_nobody() {
     story.stores.blobs.put(&ticket_blob(&first), whole(content), options).await.unwrap();
     let forged = json!({
         "name": format!("\"pravis/{second}.json\""), "Uri": format!("\"https://x/voice-jobs/pravis/{second}.json\""),
-        "BlobTrigger": format!("\"voice-jobs/pravis/{second}.json\""), "sys": { "MethodName": "VoiceBlobsSweep" },
+        "BlobTrigger": format!("\"voice-jobs/pravis/{second}.json\""), "sys": { "MethodName": "OpsSweepBegin" },
         "blob": other.to_string(), "tenantId": "\"other\"", "userId": format!("\"{}\"", two.id),
         "sampleId": format!("\"{second}\"")
     });
@@ -73,7 +73,7 @@ async fn a_message_speaks_only_for_itself() {
     let id = told["id"].as_str().unwrap().to_owned();
     // The host merges these into its metadata, over its own.
     for (key, value) in [
-        ("sys", json!({ "MethodName": "VoiceBlobsSweep" })),
+        ("sys", json!({ "MethodName": "OpsSweepBegin" })),
         ("Id", json!("another")),
         ("DequeueCount", json!(99)),
         ("message", json!("{}")),
@@ -83,7 +83,7 @@ async fn a_message_speaks_only_for_itself() {
     }
     let payload = payload::message(function, &told.to_string());
     let metadata = &serde_json::from_slice::<Value>(&payload).unwrap()["Metadata"];
-    assert_eq!(metadata["sys"]["MethodName"], "VoiceBlobsSweep");
+    assert_eq!(metadata["sys"]["MethodName"], "OpsSweepBegin");
     assert_eq!(metadata["DequeueCount"], "99");
     for _ in 0..2 {
         assert!(story.host.invoke(&function.name, payload.clone()).await.succeeded());

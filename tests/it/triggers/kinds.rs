@@ -29,7 +29,7 @@ async fn a_payload_that_is_none_fails_and_nothing_breaks() {
     assert!(names.len() >= 5, "{names:?}");
     let nested = |depth: usize| "[".repeat(depth).into_bytes();
     let in_data = |value: Value| {
-        let names = ["blob", "tick", "message", "documents"];
+        let names = ["blob", "tick", "message", "documents", "event"];
         let data: serde_json::Map<_, _> = names.map(|name| (name.to_owned(), value.clone())).into_iter().collect();
         json!({ "Data": data, "Metadata": {} }).to_string().into_bytes()
     };
@@ -143,7 +143,7 @@ async fn timers_run_as_often_as_they_like() {
     let customer = story.customer().await;
     let id = story.upload(&customer, SPEECH).await;
     for _ in 0..2 {
-        for name in ["VoiceSamplesReconcile", "VoiceBlobsSweep"] {
+        for name in ["VoiceSamplesReconcile", "VoiceSamplesRestored", "OpsSweepBegin", "OpsSweepRepair"] {
             assert!(story.host.tick(name).await.succeeded());
         }
     }

@@ -13,9 +13,9 @@ use crate::ports::{Condition, ETag, PortError, PortResult};
 /// Paths are stored as bytes, which SQLite compares as `memcmp` does. `uploads` keeps the sums over
 /// `blocks`, so that staging a block costs the same however many there are.
 pub(super) const SCHEMA: Schema = Schema {
-    version: 1,
+    version: 2,
     statements: "
-        CREATE TABLE blobs (
+        CREATE TABLE IF NOT EXISTS blobs (
             container TEXT NOT NULL,
             path BLOB NOT NULL,
             content TEXT NOT NULL UNIQUE,
@@ -28,7 +28,7 @@ pub(super) const SCHEMA: Schema = Schema {
             tags TEXT NOT NULL,
             PRIMARY KEY (container, path)
         ) STRICT;
-        CREATE TABLE uploads (
+        CREATE TABLE IF NOT EXISTS uploads (
             container TEXT NOT NULL,
             path BLOB NOT NULL,
             blocks INTEGER NOT NULL,
@@ -37,15 +37,23 @@ pub(super) const SCHEMA: Schema = Schema {
             touched_at INTEGER NOT NULL,
             PRIMARY KEY (container, path)
         ) STRICT, WITHOUT ROWID;
-        CREATE INDEX uploads_by_age ON uploads (touched_at);
-        CREATE TABLE blocks (
+        CREATE INDEX IF NOT EXISTS uploads_by_age ON uploads (touched_at);
+        CREATE TABLE IF NOT EXISTS blocks (
             container TEXT NOT NULL,
             path BLOB NOT NULL,
             block_id TEXT NOT NULL,
             content TEXT NOT NULL UNIQUE,
             size INTEGER NOT NULL,
             PRIMARY KEY (container, path, block_id)
-        ) STRICT, WITHOUT ROWID;",
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE IF NOT EXISTS events (
+            sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+            kind TEXT NOT NULL,
+            container TEXT NOT NULL,
+            path TEXT NOT NULL,
+            at INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX IF NOT EXISTS events_by_age ON events (at);",
 };
 
 const COLUMNS: &str = "content, size, etag, content_type, modified_at, tier, metadata, tags";

@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
-use pravis::containers::{CUSTOMERS, customer};
+use pravis::containers::{CUSTOMERS, VOICE_UPLOADS, customer};
 use pravis::identity::{Credential, Principal, Role, Session, SigningKeys};
+use pravis::ports::blobs::{AccessTier, BlobName};
 use pravis::ports::documents::{Filter, NewDocument, Query, Scope};
 use pravis::registry::Registry;
 use pravis::types::{Service, TenantId, TierId, UserId};
@@ -165,6 +166,12 @@ impl Walk<'_> {
         self.send("VoiceSamplesList", Method::GET, "voice/samples", Value::Null).await;
         let answer = self.call(Method::GET, &format!("{path}/waveform"), "application/json", Vec::new()).await;
         self.note("VoiceSamplesWaveform", &answer);
+        let user = self.send("AccountsAuthMe", Method::GET, "auth/me", Value::Null).await;
+        let user = user["id"].as_str().or(user["user_id"].as_str()).unwrap();
+        let recording = BlobName::new(VOICE_UPLOADS, format!("pravis/{user}/{id}"));
+        self.story.stores.blobs.set_tier(&recording, AccessTier::Archive).await.unwrap();
+        let asked = self.send("VoiceSamplesRehydrate", Method::POST, &format!("{path}/rehydrate"), Value::Null).await;
+        assert_eq!(asked["recording"]["status"], "restoring");
         self.send("VoiceSamplesDelete", Method::DELETE, &path, Value::Null).await;
     }
 

@@ -57,9 +57,12 @@ pub async fn metadata_is_replaced_whole(store: Arc<dyn BlobStore>) {
 pub async fn tiers_change_and_the_archive_is_closed(store: Arc<dyn BlobStore>) {
     let name = unique("tiers");
     put(&*store, &name, "content").await;
+    let written = store.properties(&name).await.unwrap().unwrap();
     for tier in [AccessTier::Cool, AccessTier::Cold, AccessTier::Hot] {
         store.set_tier(&name, tier).await.unwrap();
-        assert_eq!(store.properties(&name).await.unwrap().unwrap().tier, tier);
+        let moved = store.properties(&name).await.unwrap().unwrap();
+        assert_eq!(moved.tier, tier);
+        assert_eq!((moved.modified_at, &moved.etag), (written.modified_at, &written.etag), "its content is as old");
         assert_eq!(read(&*store, &name).await, b"content");
     }
     store.set_tier(&name, AccessTier::Archive).await.unwrap();
