@@ -11,6 +11,7 @@
 pub mod adapters;
 pub mod app;
 pub mod audio;
+pub mod caching;
 pub mod catalogue;
 pub mod cli;
 pub mod containers;
