@@ -6,11 +6,10 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::task::JoinSet;
 
-use crate::catalogue::CatalogueIndex;
+use crate::caching::{Caches, Change, Message, News};
 use crate::identity::LiveSessions;
 use crate::ports::cache::{Heard, Invalidations};
 use crate::ports::documents::DocumentStore;
-use crate::services::accounts::SessionEnded;
 use crate::services::shop;
 use crate::types::TenantId;
 
@@ -18,22 +17,46 @@ use crate::types::TenantId;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// Who acts on what other instances tell.
+#[derive(Clone)]
+pub struct Listeners {
+    pub sessions: Arc<LiveSessions>,
+    pub caches: Caches,
+}
+
+impl Listeners {
+    async fn heard(&self, heard: Heard) {
+        match heard {
+            Heard::Message(message) => match News::read(&message) {
+                Message::News(News::SessionEnded(session)) => self.sessions.ended(&session).await,
+                Message::News(news) => self.caches.heard(&news),
+                Message::Foreign => tracing::debug!("news that are not for this version"),
+                Message::Unreadable => {
+                    tracing::warn!("news that cannot be read");
+                    self.doubt();
+                }
+            },
+            Heard::Gap => self.doubt(),
+        }
+    }
+
+    /// News may have been missed.
+    fn doubt(&self) {
+        self.sessions.doubt();
+        self.caches.doubt();
+    }
+}
+
 /// Hears what other instances tell, and acts on it.
-pub fn hear(tasks: &mut JoinSet<()>, invalidations: Arc<dyn Invalidations>, sessions: Arc<LiveSessions>) {
+pub fn hear(tasks: &mut JoinSet<()>, invalidations: Arc<dyn Invalidations>, listeners: Listeners) {
     tasks.spawn(async move {
         loop {
             match invalidations.subscribe().await {
                 Ok(mut news) => {
                     while let Some(heard) = news.next().await {
-                        match heard {
-                            Heard::Message(message) => match serde_json::from_slice::<SessionEnded>(&message) {
-                                Ok(news) => sessions.ended(&news.session_ended).await,
-                                Err(error) => tracing::debug!(%error, "news that is not for this version"),
-                            },
-                            Heard::Gap => sessions.doubt(),
-                        }
+                        listeners.heard(heard).await;
                     }
-                    sessions.doubt();
+                    listeners.doubt();
                 }
                 Err(error) => tracing::warn!(%error, "news of other instances are not heard"),
             }
@@ -43,14 +66,16 @@ pub fn hear(tasks: &mut JoinSet<()>, invalidations: Arc<dyn Invalidations>, sess
 }
 
 /// Fills an empty catalogue with the samples, once its documents can be written.
-pub fn seed(tasks: &mut JoinSet<()>, documents: Arc<dyn DocumentStore>, catalogue: CatalogueIndex, tenant: TenantId) {
+pub fn seed(tasks: &mut JoinSet<()>, documents: Arc<dyn DocumentStore>, caches: Caches, tenant: TenantId) {
     tasks.spawn(async move {
         let mut pause = FIRST_PAUSE;
         loop {
             match shop::seed(documents.as_ref(), &tenant).await {
                 Ok(0) => return,
                 Ok(products) => {
-                    catalogue.forget(&tenant).await;
+                    if let Err(error) = caches.changed(&[Change::catalogue(&tenant)]).await {
+                        tracing::warn!(error = %error.chain(), "other instances may notice it later");
+                    }
                     return tracing::info!(products, "sample catalogue written");
                 }
                 Err(error) => tracing::warn!(error = %error.chain(), "sample catalogue not written yet"),

@@ -8,11 +8,12 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use tokio::task::JoinSet;
 
+use self::background::Listeners;
 use self::parts::Parts;
 use crate::adapters::events::QueuedEvents;
 use crate::adapters::speech::LocalSpeech;
 use crate::adapters::speech::local::{CommandLine, Corpus, LocalSpeechSettings};
-use crate::catalogue::CatalogueIndex;
+use crate::caching::Caches;
 use crate::containers::BLOB_CONTAINERS;
 use crate::error::{Error, Result};
 use crate::host::local::LocalStores;
@@ -48,12 +49,13 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
     // Before any adapter makes an instrument.
     telemetry::metrics();
     let registry = Arc::new(Registry::of(&settings.services).map_err(Error::internal)?);
-    let Parts { stores, cache, limits, invalidations, reporting, secrets, keys, .. } =
+    let Parts { stores, cache, shared_cache, limits, invalidations, reporting, secrets, keys, .. } =
         Parts::of(&settings, &clock).await?;
     let sessions = Arc::new(LiveSessions::new(stores.documents.clone(), clock.clone()));
-    let catalogue = CatalogueIndex::new();
+    let caches = Caches::new(settings.cache_bytes, shared_cache, invalidations.clone(), clock.clone());
     let mut tasks = JoinSet::new();
-    background::hear(&mut tasks, invalidations.clone(), sessions.clone());
+    let listeners = Listeners { sessions: sessions.clone(), caches: caches.clone() };
+    background::hear(&mut tasks, invalidations.clone(), listeners);
     match &stores.embedded.documents {
         _ if !settings.seed => {}
         Some(documents) => {
@@ -64,14 +66,14 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
         }
         None => {
             let documents = stores.documents.clone();
-            background::seed(&mut tasks, documents, catalogue.clone(), settings.tenant.clone());
+            background::seed(&mut tasks, documents, caches.clone(), settings.tenant.clone());
         }
     }
     let state = AppState::new(App {
         keys,
         passwords: PasswordHasher::new(2),
         sessions,
-        catalogue,
+        caches,
         openapi: describe(registry.clone(), settings.public_url.clone()),
         voice_slots: Arc::new(tokio::sync::Semaphore::new(settings.voice_concurrency)),
         documents: stores.documents.clone(),

@@ -5,6 +5,7 @@
 mod answer;
 mod body;
 mod client;
+mod coded;
 mod listener;
 mod local_blobs;
 mod pipeline;

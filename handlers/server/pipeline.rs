@@ -10,11 +10,11 @@ use http::header::{ACCEPT, ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use tracing::Instrument;
 
-use super::{Incoming, Server, body, client};
+use super::{Incoming, Server, body, client, coded};
 use crate::error::{Code, Error, Result};
 use crate::function::{Function, HttpTrigger};
 use crate::http::idempotency::{Decision, Idempotency, StoredAnswer};
-use crate::http::{Body, Client, Request, Response, conditional, problem};
+use crate::http::{Body, Client, Request, Response, compression, conditional, problem};
 use crate::identity::{self, Caller, TokenError};
 use crate::ports::spent::{self, Spent};
 use crate::registry::Match;
@@ -58,7 +58,8 @@ where
     }
     .instrument(span.clone());
     let (response, spent) = spent::counted(work).await;
-    let mut response = conditional::not_modified(&method, &headers, response);
+    let response = conditional::not_modified(&method, &headers, compression::with_vary(response));
+    let mut response = coded::answer(&server.state, &headers, response).await;
     if method == Method::HEAD {
         response = without_body(response);
     }

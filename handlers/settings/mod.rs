@@ -62,7 +62,7 @@ pub struct Settings {
     pub speech: SpeechSettings,
     /// `PRAVIS_VOICE_CONCURRENCY`: voice jobs that are worked at once; the number of processors.
     pub voice_concurrency: usize,
-    /// `PRAVIS_CACHE_MIB`: room of the in-process cache; 16.
+    /// `PRAVIS_CACHE_MIB`: room of the caches in the process; 128.
     pub cache_bytes: u64,
     /// `PATH`: where programs are found that are given by name only.
     pub search_path: OsString,
@@ -139,7 +139,7 @@ impl Settings {
             seed: boolean("PRAVIS_SEED", get("PRAVIS_SEED"), environment == Environment::Development)?,
             speech: speech(get)?,
             voice_concurrency: number("PRAVIS_VOICE_CONCURRENCY", get("PRAVIS_VOICE_CONCURRENCY"), 1..=64, processors)?,
-            cache_bytes: number("PRAVIS_CACHE_MIB", get("PRAVIS_CACHE_MIB"), 1..=4096, 16)? as u64 * 1024 * 1024,
+            cache_bytes: number("PRAVIS_CACHE_MIB", get("PRAVIS_CACHE_MIB"), 1..=65536, 128)? as u64 * 1024 * 1024,
             search_path: get("PATH").unwrap_or_default().into(),
             secrets: secrets(variables),
             connections,

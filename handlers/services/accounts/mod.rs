@@ -9,7 +9,6 @@ mod sessions;
 mod store;
 
 pub use model::{Consent, Purpose, User};
-pub use sessions::SessionEnded;
 pub use store::{create_user, user};
 
 use crate::function::Function;

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::auth::{SignedIn, signed_in_example};
 use super::model::User;
 use super::store;
+use crate::caching::News;
 use crate::containers::{CUSTOMERS, customer};
 use crate::error::{Code, Error, Result};
 use crate::function::{Access, Function};
@@ -297,18 +298,10 @@ async fn store_end(state: &AppState, tenant: &TenantId, session: &Session, etag:
     }
 }
 
-/// What instances tell each other of a session that has ended.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SessionEnded {
-    pub session_ended: SessionId,
-}
-
 /// Who misses the news notices within a minute.
 async fn tell(state: &AppState, session: &SessionId) {
     state.sessions.ended(session).await;
-    let news = serde_json::to_vec(&SessionEnded { session_ended: session.clone() }).unwrap_or_default();
-    if let Err(error) = state.invalidations.publish(news.into()).await {
+    if let Err(error) = state.invalidations.publish(News::SessionEnded(session.clone()).message()).await {
         tracing::warn!(%error, "the end of a session was not told to other instances");
     }
 }

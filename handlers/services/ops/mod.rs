@@ -1,5 +1,6 @@
-//! Operating the product: health and its own description.
+//! Operating the product: health, metrics, caches, and its own description.
 
+mod caches;
 mod docs;
 mod health;
 mod metrics;
@@ -8,5 +9,5 @@ use crate::function::Function;
 
 /// This service's rows of the registry.
 pub fn functions() -> Vec<Function> {
-    [health::functions(), metrics::functions(), docs::functions()].into_iter().flatten().collect()
+    [caches::functions(), health::functions(), metrics::functions(), docs::functions()].into_iter().flatten().collect()
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod accounts;
+mod caching;
 mod catalogue;
 mod commands;
 mod ground_rules;

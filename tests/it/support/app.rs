@@ -118,15 +118,23 @@ impl TestApp {
         self.person(Role::Admin).await
     }
 
+    /// Somebody of the staff of another boutique.
+    pub async fn staff_of(&self, tenant: &str) -> Person {
+        self.person_of(tenant.parse().unwrap(), Role::Staff).await
+    }
+
     /// A new account with a role that no endpoint gives.
     pub async fn person(&self, role: Role) -> Person {
+        self.person_of(TenantId::pravis(), role).await
+    }
+
+    async fn person_of(&self, tenant: TenantId, role: Role) -> Person {
         let email = format!("{}@pravis.example", Ulid::generate().to_string().to_lowercase());
         let user: User = serde_json::from_value(json!({
             "kind": User::KIND, "id": UserId::generate(), "email": email, "passwordHash": "none", "firstName": "Asha",
             "lastName": "Iyer", "role": role, "tier": "free", "active": true, "createdAt": self.state.clock.now(),
         }))
         .unwrap();
-        let tenant = TenantId::pravis();
         accounts::create_user(&self.state, &tenant, &user).await.unwrap();
         let (session, _) = Session::begin(&tenant, &user.id, "test", self.state.clock.now()).unwrap();
         let document = NewDocument::new(session.id.as_str(), &session).unwrap();
