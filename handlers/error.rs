@@ -181,6 +181,20 @@ impl Error {
         self.retry_after
     }
 
+    /// The same error for another who waited for the same work; its cause as text.
+    pub fn again(&self) -> Self {
+        let (code, detail) = (self.code, self.detail.clone());
+        let source = self.source.is_some().then(|| self.chain().into());
+        Self {
+            code,
+            detail,
+            fields: self.fields.clone(),
+            retry_after: self.retry_after,
+            limit: self.limit.clone(),
+            source,
+        }
+    }
+
     /// The error and its causes on one line, for the log.
     pub fn chain(&self) -> String {
         let mut line = format!("{}", self);

@@ -12,6 +12,7 @@ pub mod adapters;
 pub mod app;
 pub mod audio;
 pub mod audit;
+pub mod caching;
 pub mod catalogue;
 pub mod cli;
 pub mod containers;

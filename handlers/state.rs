@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::audit::AuditLog;
-use crate::catalogue::CatalogueIndex;
+use crate::caching::Caches;
 use crate::error::{Code, Error, Result};
 use crate::http::idempotency::Idempotency;
 use crate::identity::{KeyRing, LiveApiKeys, LiveSessions, PasswordHasher};
@@ -51,7 +51,7 @@ pub struct App {
     pub sessions: Arc<LiveSessions>,
     pub api_keys: Arc<LiveApiKeys>,
     pub audit: Arc<AuditLog>,
-    pub catalogue: CatalogueIndex,
+    pub caches: Caches,
     /// The OpenAPI document of the functions that this process serves; made when it is first asked for.
     pub openapi: OpenApiDocument,
     /// Bounds the voice jobs that are worked at once, so that decoding never takes all cores.

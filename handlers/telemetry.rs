@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use opentelemetry::metrics::{Counter, Histogram};
+use opentelemetry::metrics::{Counter, Gauge, Histogram};
 use opentelemetry::{KeyValue, global};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::{Encoder, TextEncoder};
@@ -30,6 +30,9 @@ pub struct Metrics {
     requests: Histogram<f64>,
     invocations: Histogram<f64>,
     over_budget: Counter<u64>,
+    cache_requests: Counter<u64>,
+    cache_loads: Histogram<f64>,
+    cache_size: Gauge<u64>,
 }
 
 impl Metrics {
@@ -58,6 +61,17 @@ impl Metrics {
                 .u64_counter("pravis.request_units.over_budget")
                 .with_description("Requests that cost more request units than their function may, by function.")
                 .build(),
+            cache_requests: meter
+                .u64_counter("pravis.cache.requests")
+                .with_unit("{request}")
+                .with_description("Requests to caches, by cache and result: hit, miss, stale, bypass.")
+                .build(),
+            cache_loads: durations("pravis.cache.load.duration", "Reads of what was not cached, by cache and outcome."),
+            cache_size: meter
+                .u64_gauge("pravis.cache.size")
+                .with_unit("By")
+                .with_description("What caches hold in this process, by cache.")
+                .build(),
         }
     }
 
@@ -85,6 +99,23 @@ impl Metrics {
     /// Books a request that was dearer than it may be.
     pub fn over_budget(&self, function: &'static str) {
         self.over_budget.add(1, &[KeyValue::new("faas.name", function)]);
+    }
+
+    /// Books a request to a cache under the labels that [`CacheStatus`](crate::caching::CacheStatus) gives.
+    pub fn cache_request(&self, labels: &[KeyValue]) {
+        self.cache_requests.add(1, labels);
+    }
+
+    /// Books what a cache read because it did not hold it.
+    pub fn cache_load(&self, cache: &'static str, succeeded: bool, elapsed: Duration) {
+        let outcome = if succeeded { "ok" } else { "failed" };
+        let labels = [KeyValue::new("pravis.cache.name", cache), KeyValue::new("outcome", outcome)];
+        self.cache_loads.record(elapsed.as_secs_f64(), &labels);
+    }
+
+    /// Notes the bytes that a cache holds in this process.
+    pub fn cache_size(&self, cache: &'static str, bytes: u64) {
+        self.cache_size.record(bytes, &[KeyValue::new("pravis.cache.name", cache)]);
     }
 
     /// All of it, in the text format of Prometheus.

@@ -13,7 +13,7 @@ use crate::adapters::events::QueuedEvents;
 use crate::adapters::speech::LocalSpeech;
 use crate::adapters::speech::local::{CommandLine, Corpus, LocalSpeechSettings};
 use crate::audit::AuditLog;
-use crate::catalogue::CatalogueIndex;
+use crate::caching::Caches;
 use crate::containers::{BLOB_CONTAINERS, TENANT_CONTAINERS};
 use crate::error::{Error, Result};
 use crate::host::local::LocalStores;
@@ -24,6 +24,7 @@ use crate::ports::reporting::ReportingDb;
 use crate::ports::secrets::Secret;
 use crate::registry::{Registry, openapi};
 use crate::services::accounts::{self, Appointed};
+use crate::services::news::Listeners;
 use crate::services::tenants::{Mover, Tenancy, Waits};
 use crate::services::{analytics, shop};
 use crate::settings::{Environment, SettingError, Settings};
@@ -58,17 +59,34 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
         tracing::warn!("FRONT_DOOR_ID is not set: requests are taken from anywhere");
     }
     let registry = Arc::new(Registry::of(&settings.services).map_err(Error::internal)?);
-    let Parts { stores, tenants, dedicated_feeds, cache, limits, invalidations, reporting, secrets, keys, .. } =
-        Parts::of(&settings, &clock).await?;
+    let Parts {
+        stores,
+        tenants,
+        dedicated_feeds,
+        cache,
+        shared_cache,
+        limits,
+        invalidations,
+        reporting,
+        secrets,
+        keys,
+        ..
+    } = Parts::of(&settings, &clock).await?;
     let sessions = Arc::new(LiveSessions::new(stores.documents.clone(), clock.clone()));
     let tiers = Tiers::new(stores.documents.clone());
     let api_keys = Arc::new(LiveApiKeys::new(stores.documents.clone(), clock.clone(), accounts::api_key_first_use));
-    let catalogue = CatalogueIndex::new();
+    let caches = Caches::new(settings.cache_bytes, shared_cache, invalidations.clone(), clock.clone());
     let audit = Arc::new(AuditLog::new(stores.documents.clone(), clock.clone()));
     let mut tasks = JoinSet::new();
     background::audit(&mut tasks, audit.clone());
-    let (sessions_told, keys_told) = (sessions.clone(), api_keys.clone());
-    background::hear(&mut tasks, invalidations.clone(), sessions_told, keys_told, tenants.clone(), tiers.clone());
+    let listeners = Listeners {
+        sessions: sessions.clone(),
+        api_keys: api_keys.clone(),
+        tenants: tenants.clone(),
+        tiers: tiers.clone(),
+        caches: caches.clone(),
+    };
+    background::hear(&mut tasks, invalidations.clone(), listeners);
     match &stores.embedded.documents {
         _ if !settings.seed => {}
         Some(_) => {
@@ -79,7 +97,7 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
         }
         None => {
             let documents = stores.documents.clone();
-            background::seed(&mut tasks, documents, catalogue.clone(), settings.tenant.clone());
+            background::seed(&mut tasks, documents, caches.clone(), settings.tenant.clone());
         }
     }
     let state = AppState::new(App {
@@ -89,7 +107,7 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
         sessions,
         api_keys,
         audit,
-        catalogue,
+        caches,
         openapi: describe(registry.clone(), settings.public_url.clone()),
         voice_slots: Arc::new(tokio::sync::Semaphore::new(settings.voice_concurrency)),
         documents: stores.documents.clone(),

@@ -48,6 +48,8 @@ pub struct Parts {
     pub dedicated_feeds: Arc<dyn DedicatedFeeds>,
     pub tenants: TenantDirectory,
     pub cache: Arc<dyn Cache>,
+    /// The cache that all instances share, where there is one, without what this process does instead.
+    pub shared_cache: Option<Arc<dyn Cache>>,
     pub limits: Arc<dyn RateLimits>,
     pub invalidations: Arc<dyn Invalidations>,
     pub reporting: Arc<dyn ReportingDb>,
@@ -107,7 +109,7 @@ impl Parts {
             }
             None => (stores.blobs.insert(embedded.blobs().await?).clone() as _, embedded.queues()? as _),
         };
-        let (cache, limits, invalidations) = cache(settings, &secrets, &azure)?;
+        let Caching { cache, shared_cache, limits, invalidations } = cache(settings, &secrets, &azure)?;
         let reporting = match &connections.sql {
             Some(sql) => {
                 let sql = AzureSql::new(sql, source(&sql.password), azure.credential()?, SqlLimits::default())
@@ -124,6 +126,7 @@ impl Parts {
             dedicated_feeds,
             tenants,
             cache,
+            shared_cache,
             limits,
             invalidations,
             reporting,
@@ -187,22 +190,30 @@ async fn secrets(
     Ok((secrets, keys))
 }
 
-type Caches = (Arc<dyn Cache>, Arc<dyn RateLimits>, Arc<dyn Invalidations>);
+struct Caching {
+    cache: Arc<dyn Cache>,
+    shared_cache: Option<Arc<dyn Cache>>,
+    limits: Arc<dyn RateLimits>,
+    invalidations: Arc<dyn Invalidations>,
+}
 
-/// Room for the counts of rate limits in this process.
+/// Room in this process for claims and counters, and for the counts of rate limits.
+const CLAIMS_BYTES: u64 = 16 * 1024 * 1024;
 const LIMITS_BYTES: u64 = 4 * 1024 * 1024;
 
-fn cache(settings: &Settings, secrets: &Arc<dyn Secrets>, azure: &Azure<'_>) -> Result<Caches> {
-    let cache = Arc::new(MemoryCache::new(settings.cache_bytes));
+fn cache(settings: &Settings, secrets: &Arc<dyn Secrets>, azure: &Azure<'_>) -> Result<Caching> {
+    let cache = Arc::new(MemoryCache::new(CLAIMS_BYTES));
     let limits = Arc::new(MemoryLimits::new(LIMITS_BYTES));
     let Some(redis) = &settings.connections.redis else {
-        return Ok((cache, limits, Arc::new(MemoryInvalidations::new())));
+        let invalidations = Arc::new(MemoryInvalidations::new());
+        return Ok(Caching { cache, shared_cache: None, limits, invalidations });
     };
     let redis = Redis::new(redis, secrets.clone(), azure.credential()?).map_err(Error::internal)?;
     let health = Arc::new(Health::new("redis"));
-    let cache = FallbackCache::new(Arc::new(redis.cache()), cache, health.clone());
-    let limits = FallbackLimits::new(Arc::new(redis.limits()), limits, health);
-    Ok((Arc::new(cache), Arc::new(limits), Arc::new(redis.invalidations())))
+    let shared: Arc<dyn Cache> = Arc::new(redis.cache());
+    let cache = Arc::new(FallbackCache::new(shared.clone(), cache, health.clone()));
+    let limits = Arc::new(FallbackLimits::new(Arc::new(redis.limits()), limits, health));
+    Ok(Caching { cache, shared_cache: Some(shared), limits, invalidations: Arc::new(redis.invalidations()) })
 }
 
 /// The adapters that keep their files in the data directory, which exists once one of them needs it.

@@ -1,14 +1,14 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::Duration;
 
-use moka::future::Cache;
+use aws_lc_rs::digest::{Context, SHA256};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use super::{Category, Product, ProductFilter};
 use crate::error::{Error, Result};
-use crate::types::{LocalisedText, ProductId, TenantId};
+use crate::types::{LocalisedText, ProductId};
 use crate::understanding::Sort;
 
 /// A policy of the boutique: partition `(tenant, "policy")`, its topic is the id.
@@ -25,73 +25,6 @@ pub struct Policy {
     pub body: LocalisedText,
 }
 
-/// The catalogues of the boutiques that this process serves, each as it was when it was last read;
-/// cheap to clone.
-#[derive(Clone)]
-pub struct CatalogueIndex {
-    snapshots: Cache<TenantId, Arc<Snapshot>>,
-    /// What was read last, for times when nothing can be read.
-    last: Cache<TenantId, Arc<Snapshot>>,
-}
-
-impl CatalogueIndex {
-    /// How long a snapshot is used at most before it is read again.
-    const LIFETIME: Duration = Duration::from_secs(60);
-    /// How old a snapshot may be that is shown because the documents cannot be read.
-    const MAX_AGE: Duration = Duration::from_secs(3600);
-    const MAX_TENANTS: u64 = 256;
-
-    pub fn new() -> Self {
-        let kept = |lifetime| Cache::builder().max_capacity(Self::MAX_TENANTS).time_to_live(lifetime).build();
-        Self { snapshots: kept(Self::LIFETIME), last: kept(Self::MAX_AGE) }
-    }
-
-    /// The tenant's snapshot; `read` makes a new one, once for all who wait. When it fails, the last
-    /// snapshot is shown for as long again: shoppers see the shop while its database is away.
-    ///
-    /// # Errors
-    /// Those of `read`, where there is no snapshot of the last hour.
-    pub async fn snapshot(
-        &self,
-        tenant: &TenantId,
-        read: impl Future<Output = Result<Snapshot>>,
-    ) -> Result<Arc<Snapshot>> {
-        let renewed = async {
-            match (read.await, self.last.get(tenant).await) {
-                (Ok(snapshot), _) => {
-                    let snapshot = Arc::new(snapshot);
-                    self.last.insert(tenant.clone(), snapshot.clone()).await;
-                    Ok(snapshot)
-                }
-                (Err(error), Some(last)) => {
-                    tracing::warn!(error = %error.chain(), "catalogue not read; the last one is shown");
-                    Ok(last)
-                }
-                (Err(error), None) => Err(error),
-            }
-        };
-        self.snapshots.try_get_with_by_ref(tenant, renewed).await.map_err(|error: Arc<Error>| {
-            let copy = Error::new(error.code(), error.detail().to_owned());
-            let copy = match error.retry_after() {
-                Some(delay) => copy.with_retry_after(delay),
-                None => copy,
-            };
-            copy.with_source(error.chain())
-        })
-    }
-
-    /// Forgets a tenant's snapshot: its catalogue changed.
-    pub async fn forget(&self, tenant: &TenantId) {
-        self.snapshots.invalidate(tenant).await;
-    }
-}
-
-impl Default for CatalogueIndex {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// What is asked of a catalogue.
 #[derive(Clone, Debug, Default)]
 pub struct Search {
@@ -104,6 +37,7 @@ pub struct Search {
 
 /// One boutique's catalogue at one moment.
 pub struct Snapshot {
+    version: String,
     products: Vec<Product>,
     by_id: HashMap<ProductId, usize>,
     texts: Vec<SearchedText>,
@@ -114,9 +48,38 @@ pub struct Snapshot {
 impl Snapshot {
     pub fn new(products: Vec<Product>, mut categories: Vec<Category>, policies: Vec<Policy>) -> Self {
         categories.sort_by_key(|category| category.position);
+        let version = version(&products, &categories, &policies);
         let by_id = products.iter().enumerate().map(|(position, product)| (product.id.clone(), position)).collect();
         let texts = products.iter().map(searched_text).collect();
-        Self { products, by_id, texts, categories, policies }
+        Self { version, products, by_id, texts, categories, policies }
+    }
+
+    /// The snapshot that [`Snapshot::to_bytes`] wrote down.
+    ///
+    /// # Errors
+    /// An internal error when another version or somebody else wrote it.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let Written { products, categories, policies } = serde_json::from_slice(bytes).map_err(Error::internal)?;
+        Ok(Self::new(products, categories, policies))
+    }
+
+    /// The snapshot written down, without what can be computed again.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let Self { products, categories, policies, .. } = self;
+        serde_json::to_vec(&Writing { products, categories, policies }).map_err(Error::internal)
+    }
+
+    /// Names the content: the hash of all of it.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The bytes of memory that it takes, about.
+    pub fn weight(&self) -> usize {
+        let texts: usize = self.texts.iter().map(|text| text.name.len() + text.all.len()).sum();
+        let products: usize = self.products.iter().map(product_weight).sum();
+        // Categories and policies are few; a policy is some kilobytes of text in three languages.
+        texts + products + self.categories.len() * 512 + self.policies.len() * 8192
     }
 
     pub fn products(&self) -> &[Product] {
@@ -166,6 +129,40 @@ impl Snapshot {
         others.sort_by_key(|(likeness, other)| (Reverse(*likeness), Reverse(popularity(other)), &other.id));
         others.into_iter().take(limit).map(|(_, other)| other).collect()
     }
+}
+
+#[derive(Serialize)]
+struct Writing<'a> {
+    products: &'a [Product],
+    categories: &'a [Category],
+    policies: &'a [Policy],
+}
+
+#[derive(Deserialize)]
+struct Written {
+    products: Vec<Product>,
+    categories: Vec<Category>,
+    policies: Vec<Policy>,
+}
+
+fn version(products: &[Product], categories: &[Category], policies: &[Policy]) -> String {
+    let mut context = Context::new(&SHA256);
+    // None of these can fail to serialise.
+    for product in products {
+        context.update(&serde_json::to_vec(product).unwrap_or_default());
+    }
+    context.update(&serde_json::to_vec(categories).unwrap_or_default());
+    context.update(&serde_json::to_vec(policies).unwrap_or_default());
+    URL_SAFE_NO_PAD.encode(&context.finish().as_ref()[..16])
+}
+
+/// The struct itself, its texts, and what the allocator adds for each of its some forty pieces.
+fn product_weight(product: &Product) -> usize {
+    let lists = [&product.colors, &product.sizes, &product.occasions, &product.care, &product.tags, &product.images];
+    let listed: usize = lists.into_iter().flatten().map(String::len).sum();
+    let texts = [&product.name, &product.description];
+    let told: usize = texts.iter().map(|text| text.english.len() + text.hindi.len() + text.telugu.len()).sum();
+    size_of::<Product>() + listed + told + 1024
 }
 
 /// What a product's words are searched in: English in lower case.
@@ -235,22 +232,26 @@ fn likeness(a: &Product, b: &Product) -> u32 {
 mod tests {
     use super::*;
 
-    fn empty() -> Snapshot {
-        Snapshot::new(Vec::new(), Vec::new(), Vec::new())
+    fn snapshot(position: u32) -> Snapshot {
+        let name = LocalisedText {
+            english: "Sarees".into(), hindi: "साड़ियाँ".into(), telugu: "చీరలు".into()
+        };
+        let category = Category { id: "sarees".into(), name, group: "sarees".into(), position };
+        Snapshot::new(Vec::new(), vec![category], Vec::new())
     }
 
-    async fn failing() -> Result<Snapshot> {
-        Err(Error::not_found("nothing can be read"))
+    #[test]
+    fn a_snapshot_is_read_as_it_was_written() {
+        let written = snapshot(1);
+        let read = Snapshot::from_bytes(&written.to_bytes().unwrap()).unwrap();
+        assert_eq!(read.categories, written.categories);
+        assert_eq!(read.version(), written.version());
+        Snapshot::from_bytes(b"{}").err().expect("something is missing");
     }
 
-    #[tokio::test]
-    async fn the_last_snapshot_stands_in_while_nothing_can_be_read() {
-        let (index, tenant) = (CatalogueIndex::new(), TenantId::pravis());
-        assert!(index.snapshot(&tenant, failing()).await.is_err(), "there is none yet");
-        let first = index.snapshot(&tenant, async { Ok(empty()) }).await.unwrap();
-        index.forget(&tenant).await;
-        assert!(Arc::ptr_eq(&first, &index.snapshot(&tenant, failing()).await.unwrap()));
-        index.forget(&tenant).await;
-        assert!(!Arc::ptr_eq(&first, &index.snapshot(&tenant, async { Ok(empty()) }).await.unwrap()));
+    #[test]
+    fn the_version_names_the_content() {
+        assert_eq!(snapshot(1).version(), snapshot(1).version());
+        assert_ne!(snapshot(1).version(), snapshot(2).version());
     }
 }

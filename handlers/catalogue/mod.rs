@@ -6,5 +6,5 @@ mod index;
 mod product;
 
 pub use filter::{Facets, ProductFilter};
-pub use index::{CatalogueIndex, Policy, Search, Snapshot};
+pub use index::{Policy, Search, Snapshot};
 pub use product::{Category, Product, product_id};

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
+use super::compression::is_form_of;
 use super::{Body, Request, Response};
 use crate::error::{Error, Result};
 use crate::ports::{Condition, ETag};
@@ -21,9 +22,14 @@ pub fn with_etag(mut response: Response, etag: &ETag) -> Response {
 /// Gives a response the hash of its body as entity tag: for answers that are computed.
 pub fn with_content_etag(response: Response) -> Response {
     let Body::Full(body) = response.body() else { return response };
-    let hash = digest::digest(&digest::SHA256, body);
-    let etag = ETag(URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16]));
+    let etag = content_etag(body);
     with_etag(response, &etag)
+}
+
+/// The hash of a content as its entity tag.
+pub fn content_etag(content: &[u8]) -> ETag {
+    let hash = digest::digest(&digest::SHA256, content);
+    ETag(URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16]))
 }
 
 /// The condition that `If-Match` puts on a write.
@@ -49,17 +55,18 @@ pub fn not_modified(method: &Method, request: &HeaderMap, response: Response) ->
     if !is_read || response.status() != StatusCode::OK {
         return response;
     }
-    let Some(Ok(etag)) = response.headers().get(ETAG).map(HeaderValue::to_str) else { return response };
+    let Some(etag) = response.headers().get(ETAG).cloned() else { return response };
     // Several headers are one list (RFC 9110 §5.3). The comparison is weak (§13.1.2), and the CDN may
     // have weakened our tag.
     let known = request.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let mut tags = known.flat_map(|list| list.split(',')).map(str::trim);
-    let matches = tags.any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag);
-    if !matches {
-        return response;
-    }
+    let matching = tags.find(|tag| *tag == "*" || is_form_of(tag.trim_start_matches("W/"), &etag));
+    let Some(matching) = matching else { return response };
+    // The caller has one form of the answer, and that is what its tag names.
+    let held = HeaderValue::from_str(matching.trim_start_matches("W/")).ok().filter(|tag| *tag != "*");
     let (mut parts, _) = response.into_parts();
     parts.status = StatusCode::NOT_MODIFIED;
+    parts.headers.insert(ETAG, held.unwrap_or(etag));
     parts.headers.remove(CONTENT_TYPE);
     parts.headers.remove(CONTENT_LENGTH);
     Response::from_parts(parts, Body::Full(bytes::Bytes::new()))

@@ -9,8 +9,8 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::{Body, Response};
 
-const ALLOWED_HEADERS: &str = "accept, accept-language, authorization, content-type, idempotency-key, if-match, if-none-match, x-ms-blob-type, \
-     x-request-id";
+const ALLOWED_HEADERS: &str = "accept, accept-language, authorization, content-type, ect, idempotency-key, if-match, if-none-match, save-data, \
+     x-ms-blob-type, x-request-id";
 const EXPOSED_HEADERS: &str = "etag, idempotent-replayed, link, location, operation-location, ratelimit, \
                                ratelimit-policy, retry-after, server-timing, x-cache, x-request-id";
 

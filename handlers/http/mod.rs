@@ -1,6 +1,8 @@
 //! What handlers speak: requests that are already authenticated and read, responses, and the
 //! ground rules of the API, each in one place. Nothing here knows warp.
 
+pub mod caching;
+pub mod compression;
 pub mod conditional;
 pub mod cors;
 pub mod idempotency;

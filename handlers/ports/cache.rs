@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
+use ulid::Ulid;
 
 use super::PortResult;
 
@@ -28,9 +29,52 @@ pub trait Cache: Send + Sync {
     /// Atomic among all callers. `InvalidRequest` for a key that holds something else.
     async fn increment(&self, key: &str, by: u64, ttl: Duration) -> PortResult<u64>;
 
+    /// What [`Cache::fill`] kept under `key`. Where there is nothing, the caller gets a lease that lasts
+    /// `lease_ttl`: the right to fill the key with what it is about to read elsewhere, which ends when the
+    /// key is deleted. So what was read before a change can never be kept after it (the leases of "Scaling
+    /// Memcache at Facebook", Nishtala et al., NSDI 2013, §3.2.1).
+    ///
+    /// A key is used either with these two or with the others; [`Cache::delete`] serves both.
+    async fn look_up(&self, key: &str, lease_ttl: Duration) -> PortResult<LookUp>;
+
+    /// Keeps `value` under `key` for at most `ttl`, if `lease` is still what is there; tells whether it
+    /// did. Deleted, evicted, expired or lost, a lease is never valid again.
+    async fn fill(&self, key: &str, lease: &Lease, value: Bytes, ttl: Duration) -> PortResult<bool>;
+
     /// Whether the cache that all instances share answers. An error says why this process does without.
     async fn health(&self) -> PortResult<()> {
         self.get("health").await.map(drop)
+    }
+}
+
+/// What is under a key that is filled by whoever finds it empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LookUp {
+    Found(Bytes),
+    /// Nothing, and the caller may fill it.
+    Leased(Lease),
+    /// Nothing, but another has the lease.
+    Awaited,
+}
+
+/// The right to fill one key, unique for all time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease(String);
+
+impl Lease {
+    /// A lease that nobody had before.
+    pub fn new() -> Self {
+        Self(Ulid::generate().to_string())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for Lease {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -57,4 +101,9 @@ pub trait Invalidations: Send + Sync {
     /// cut off from the others, hears a [`Heard::Gap`] when it is cut off and once it hears again; one
     /// that subscribes while cut off hears it first.
     async fn subscribe(&self) -> PortResult<BoxStream<'static, Heard>>;
+
+    /// Whether subscribers hear at this moment what other instances publish.
+    fn is_hearing(&self) -> bool {
+        true
+    }
 }

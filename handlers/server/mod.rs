@@ -5,6 +5,7 @@
 mod answer;
 mod body;
 mod client;
+mod coded;
 mod credentials;
 mod limits;
 mod listener;

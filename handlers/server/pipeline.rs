@@ -11,12 +11,12 @@ use http::{HeaderMap, Method, StatusCode};
 use tracing::Instrument;
 
 use super::limits::{self, Counted};
-use super::{Incoming, Server, body, client, credentials, refusals, storefront};
+use super::{Incoming, Server, body, client, coded, credentials, refusals, storefront};
 use crate::audit::Origin;
 use crate::error::{Code, Error, Result};
 use crate::function::{Function, HttpTrigger};
 use crate::http::idempotency::{Decision, Idempotency, StoredAnswer};
-use crate::http::{Body, Client, Request, Response, conditional, problem};
+use crate::http::{Body, Client, Request, Response, compression, conditional, problem};
 use crate::identity::Caller;
 use crate::ports::spent::{self, Spent};
 use crate::registry::Match;
@@ -65,7 +65,8 @@ where
     }
     .instrument(span.clone());
     let (response, spent) = spent::counted(work).await;
-    let mut response = conditional::not_modified(&method, &headers, response);
+    let response = conditional::not_modified(&method, &headers, compression::with_vary(response));
+    let mut response = coded::answer(&server.state, &headers, response).await;
     if method == Method::HEAD {
         response = without_body(response);
     }

@@ -1,55 +1,79 @@
-//! What instances tell each other, so that what one of them changed counts on all of them at once. News
+//! What is done about news of other instances, so that what one of them changed counts on all of them at once. News
 //! can be lost: who hears it also forgets by itself within a minute.
 
-use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
+use crate::caching::{Caches, Message, News};
 use crate::identity::{LiveApiKeys, LiveSessions};
+use crate::ports::cache::Heard;
 use crate::state::AppState;
 use crate::tenants::TenantDirectory;
 use crate::tiers::Tiers;
-use crate::types::{ApiKeyId, SessionId, TenantId, UserId};
 
-/// One piece of news, as JSON with the kind as its only field.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum News {
-    SessionEnded(SessionId),
-    /// Access tokens of the account that are of a lesser version are void.
-    AccountChanged {
-        user: UserId,
-        version: u64,
-    },
-    /// The sessions of the account of earlier epochs have ended.
-    SessionsEnded {
-        user: UserId,
-        epoch: u32,
-    },
-    ApiKeyRevoked(ApiKeyId),
-    /// A boutique's record: its status, or where its documents are.
-    TenantChanged(TenantId),
-    /// A boutique's tier table.
-    TiersChanged(TenantId),
+/// Who acts on news.
+#[derive(Clone)]
+pub struct Listeners {
+    pub sessions: Arc<LiveSessions>,
+    pub api_keys: Arc<LiveApiKeys>,
+    pub tenants: TenantDirectory,
+    pub tiers: Tiers,
+    pub caches: Caches,
 }
 
-impl News {
-    /// Has what is in memory follow.
-    pub async fn act(&self, sessions: &LiveSessions, api_keys: &LiveApiKeys, tenants: &TenantDirectory, tiers: &Tiers) {
-        match self {
-            Self::SessionEnded(session) => sessions.ended(session).await,
-            Self::AccountChanged { user, version } => sessions.account_changed(user, *version).await,
-            Self::SessionsEnded { user, epoch } => sessions.came_to(user, *epoch).await,
-            Self::ApiKeyRevoked(key) => api_keys.revoked(key).await,
-            Self::TenantChanged(_) => tenants.forget(),
-            Self::TiersChanged(tenant) => tiers.forget(tenant).await,
+impl Listeners {
+    /// Those of an application.
+    pub fn of(state: &AppState) -> Self {
+        Self {
+            sessions: state.sessions.clone(),
+            api_keys: state.api_keys.clone(),
+            tenants: state.tenants.clone(),
+            tiers: state.tiers.clone(),
+            caches: state.caches.clone(),
         }
+    }
+
+    /// Acts on what was heard; what cannot be read may have been anything.
+    pub async fn heard(&self, heard: Heard) {
+        match heard {
+            Heard::Message(message) => match News::read(&message) {
+                Message::News(news) => self.act(&news).await,
+                Message::Foreign => tracing::debug!("news that are not for this version"),
+                Message::Unreadable => {
+                    tracing::warn!("news that cannot be read");
+                    self.doubt();
+                }
+            },
+            Heard::Gap => self.doubt(),
+        }
+    }
+
+    /// Has what is in memory follow.
+    async fn act(&self, news: &News) {
+        match news {
+            News::SessionEnded(session) => self.sessions.ended(session).await,
+            News::AccountChanged { user, version } => self.sessions.account_changed(user, *version).await,
+            News::SessionsEnded { user, epoch } => self.sessions.came_to(user, *epoch).await,
+            News::ApiKeyRevoked(key) => self.api_keys.revoked(key).await,
+            News::TenantChanged(_) => self.tenants.forget(),
+            News::TiersChanged(tenant) => self.tiers.forget(tenant).await,
+            News::Changed(_) | News::Cleared { .. } => self.caches.heard(news),
+        }
+    }
+
+    /// News may have been missed.
+    pub fn doubt(&self) {
+        self.sessions.doubt();
+        self.api_keys.doubt();
+        self.tenants.forget();
+        self.tiers.doubt();
+        self.caches.doubt();
     }
 }
 
 /// Acts on a piece of news, and tells every other instance.
 pub async fn tell(state: &AppState, news: News) {
-    news.act(&state.sessions, &state.api_keys, &state.tenants, &state.tiers).await;
-    let message = serde_json::to_vec(&news).unwrap_or_default();
-    if let Err(error) = state.invalidations.publish(message.into()).await {
+    Listeners::of(state).act(&news).await;
+    if let Err(error) = state.invalidations.publish(news.message()).await {
         tracing::warn!(%error, ?news, "not told to other instances");
     }
 }

@@ -74,7 +74,7 @@ pub struct Settings {
     pub voice_concurrency: usize,
     /// `PRAVIS_ERASURE_DAYS`: how long an account that is to be erased can be restored, 0 to 30 days; 7.
     pub erasure_delay: chrono::TimeDelta,
-    /// `PRAVIS_CACHE_MIB`: room of the in-process cache; 16.
+    /// `PRAVIS_CACHE_MIB`: room of the caches in the process; 128.
     pub cache_bytes: u64,
     /// `PATH`: where programs are found that are given by name only.
     pub search_path: OsString,
@@ -164,7 +164,7 @@ impl Settings {
             erasure_delay: chrono::TimeDelta::days(
                 number("PRAVIS_ERASURE_DAYS", get("PRAVIS_ERASURE_DAYS"), 0..=30, 7)? as i64,
             ),
-            cache_bytes: number("PRAVIS_CACHE_MIB", get("PRAVIS_CACHE_MIB"), 1..=4096, 16)? as u64 * 1024 * 1024,
+            cache_bytes: number("PRAVIS_CACHE_MIB", get("PRAVIS_CACHE_MIB"), 1..=65536, 128)? as u64 * 1024 * 1024,
             search_path: get("PATH").unwrap_or_default().into(),
             secrets: secrets(variables),
             storage_prices: prices::storage_prices(get)?,

@@ -3,6 +3,7 @@
 
 mod api;
 mod azure;
+mod caching;
 mod conformance;
 mod functions_host;
 mod layers;

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use self::owed::Owed;
-use crate::ports::cache::Cache;
+use crate::ports::cache::{Cache, Lease, LookUp};
 use crate::ports::limits::{Decision, Quota, RateLimits};
 use crate::ports::{PortError, PortErrorKind, PortResult};
 
@@ -98,6 +98,21 @@ impl Cache for FallbackCache {
         match self.try_shared(key, self.shared.increment(key, by, ttl)).await? {
             Some(count) => Ok(count),
             None => self.local.increment(key, by, ttl).await,
+        }
+    }
+
+    async fn look_up(&self, key: &str, lease_ttl: Duration) -> PortResult<LookUp> {
+        match self.try_shared(key, self.shared.look_up(key, lease_ttl)).await? {
+            Some(found) => Ok(found),
+            None => self.local.look_up(key, lease_ttl).await,
+        }
+    }
+
+    /// A lease of the one is unknown to the other.
+    async fn fill(&self, key: &str, lease: &Lease, value: Bytes, ttl: Duration) -> PortResult<bool> {
+        match self.try_shared(key, self.shared.fill(key, lease, value.clone(), ttl)).await? {
+            Some(filled) => Ok(filled),
+            None => self.local.fill(key, lease, value, ttl).await,
         }
     }
 

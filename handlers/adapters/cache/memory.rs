@@ -23,8 +23,8 @@ use moka::future::Cache as MokaCache;
 use moka::ops::compute::{CompResult, Op};
 use moka::policy::EvictionPolicy;
 
-use super::rules::{MAX_COUNT, check_key, check_value, lifetime, not_a_counter};
-use crate::ports::cache::Cache;
+use super::rules::{FILLED, LEASE, MAX_COUNT, check_key, check_value, lifetime, not_a_counter, read_filled};
+use crate::ports::cache::{Cache, Lease, LookUp};
 use crate::ports::{PortError, PortResult};
 
 /// What moka and the allocator need for one entry besides key and value, measured roughly.
@@ -144,6 +144,55 @@ impl Cache for MemoryCache {
             .await?;
         Ok(count)
     }
+
+    async fn look_up(&self, key: &str, lease_ttl: Duration) -> PortResult<LookUp> {
+        check_key(key)?;
+        let ttl = lifetime(lease_ttl)?;
+        let lease = Lease::new();
+        let offered = lease_bytes(&lease);
+        let found = self
+            .entries
+            .entry_by_ref(key)
+            .and_compute_with(|present| async move {
+                match present {
+                    Some(_) => Op::Nop,
+                    None => Op::Put(Entry::new(offered, ttl)),
+                }
+            })
+            .await;
+        match found {
+            CompResult::Unchanged(entry) => read_filled(entry.into_value().value),
+            _ => Ok(LookUp::Leased(lease)),
+        }
+    }
+
+    async fn fill(&self, key: &str, lease: &Lease, value: Bytes, ttl: Duration) -> PortResult<bool> {
+        check_key(key)?;
+        check_value(&value)?;
+        let ttl = lifetime(ttl)?;
+        let expected = lease_bytes(lease);
+        let result = self
+            .entries
+            .entry_by_ref(key)
+            .and_compute_with(|present| async move {
+                match present {
+                    Some(entry) if entry.value().value == expected => Op::Put(Entry::new(filled_bytes(&value), ttl)),
+                    _ => Op::Nop,
+                }
+            })
+            .await;
+        Ok(matches!(result, CompResult::Inserted(_) | CompResult::ReplacedWith(_)))
+    }
+}
+
+/// The bytes of a key that somebody may fill.
+fn lease_bytes(lease: &Lease) -> Bytes {
+    Bytes::from([&[LEASE], lease.as_str().as_bytes()].concat())
+}
+
+/// The bytes of a key that was filled.
+fn filled_bytes(value: &[u8]) -> Bytes {
+    Bytes::from([&[FILLED], value].concat())
 }
 
 /// The same bytes in memory of their own: a slice would keep the whole buffer that it was cut from,

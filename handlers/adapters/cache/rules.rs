@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
+use crate::ports::cache::LookUp;
 use crate::ports::{PortError, PortErrorKind, PortResult};
 
 /// The longest key, in bytes.
@@ -44,6 +47,21 @@ pub(super) fn lifetime(ttl: Duration) -> PortResult<Duration> {
         Ok(ttl.min(MAX_TTL))
     } else {
         Err(PortError::invalid("the lifetime of a cache entry is at least one millisecond"))
+    }
+}
+
+/// What the bytes of a filled key begin with.
+pub(super) const FILLED: u8 = b'V';
+
+/// What the bytes of a key begin with that somebody may fill.
+pub(super) const LEASE: u8 = b'L';
+
+/// What is kept under a key that was filled, or is to be.
+pub(super) fn read_filled(kept: Bytes) -> PortResult<LookUp> {
+    match kept.first() {
+        Some(&FILLED) => Ok(LookUp::Found(kept.slice(1..))),
+        Some(&LEASE) => Ok(LookUp::Awaited),
+        _ => Err(PortError::invalid("the key holds something that nobody filled in")),
     }
 }
 

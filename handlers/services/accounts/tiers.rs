@@ -3,6 +3,7 @@
 use http::{Method, StatusCode};
 use serde_json::json;
 
+use crate::caching::News;
 use crate::containers::CATALOGUE;
 use crate::error::{Code, Error, Result};
 use crate::function::{Access, Function};
@@ -11,7 +12,7 @@ use crate::http::{Request, Response, json, no_store};
 use crate::identity::Permission;
 use crate::ports::documents::NewDocument;
 use crate::ports::{Condition, ETag, PortErrorKind};
-use crate::services::news::{self, News};
+use crate::services::news;
 use crate::state::AppState;
 use crate::tiers::{TierTable, partition};
 use crate::types::{Service, TenantId};

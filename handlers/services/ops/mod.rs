@@ -1,6 +1,7 @@
-//! Operating the product: health, metrics, its own description, the audit log, and the life of stored data.
+//! Operating the product: health, metrics, caches, its own description, the audit log, and the life of stored data.
 
 mod audit;
+mod caches;
 mod docs;
 mod health;
 pub mod lifecycle;
@@ -10,8 +11,15 @@ use crate::function::Function;
 
 /// This service's rows of the registry.
 pub fn functions() -> Vec<Function> {
-    [health::functions(), metrics::functions(), docs::functions(), audit::functions(), lifecycle::functions()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        caches::functions(),
+        health::functions(),
+        metrics::functions(),
+        docs::functions(),
+        audit::functions(),
+        lifecycle::functions(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -1,18 +1,24 @@
 //! The catalogue's endpoints for shoppers.
 
-use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, VARY};
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ACCEPT_LANGUAGE, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ProductView, snapshot};
-use crate::catalogue::{Facets, Product, ProductFilter, Search};
+use super::{ProductView, snapshot_and_status};
+use crate::caching::{CacheStatus, Cached, Change, PerTenant, table};
+use crate::catalogue::{Facets, Product, ProductFilter, Search, Snapshot};
 use crate::error::{Code, Error, Result};
 use crate::function::Function;
-use crate::http::conditional::with_content_etag;
-use crate::http::{Request, Response, cursor_from, cursor_of, json};
-use crate::ports::Continuation;
+use crate::http::caching::{asking_for_hints, cacheable, tagged, wants_little, with_cache_status};
+use crate::http::conditional::{content_etag, with_etag};
+use crate::http::{Body, Request, Response, cursor_from, cursor_of};
+use crate::ports::{Continuation, ETag};
 use crate::state::AppState;
 use crate::types::Service;
 use crate::types::{Language, Paise, ProductId};
@@ -91,6 +97,9 @@ struct FewQuery {
     limit: Option<usize>,
     /// The language of names and texts.
     lang: Option<String>,
+    /// Whether products come without descriptions and other long fields; else the client hints `Save-Data`
+    /// and `ECT` decide.
+    lean: Option<bool>,
 }
 
 /// Lists in it are parted by commas.
@@ -127,6 +136,9 @@ struct ProductQuery {
     cursor: Option<String>,
     /// The language of names and texts.
     lang: Option<String>,
+    /// Whether products come without descriptions and other long fields; else the client hints `Save-Data`
+    /// and `ECT` decide.
+    lean: Option<bool>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -158,8 +170,12 @@ struct CategoryView {
 
 async fn categories(state: AppState, request: Request) -> Result<Response> {
     let query: LanguageQuery = request.query()?;
-    let language = language(&request, query.lang.as_deref())?;
-    let catalogue = snapshot(&state, request.caller.tenant()).await?;
+    let form = Form::of_one(&request, query.lang.as_deref())?;
+    let asked = Asked::of(&state, &request).await?;
+    asked.answer(&state, &request, form, "categories", move |catalogue| category_list(catalogue, form.language)).await
+}
+
+fn category_list(catalogue: &Snapshot, language: Language) -> CategoryList {
     let mut counts = Facets::count(catalogue.products()).category;
     let categories = catalogue
         .categories
@@ -171,32 +187,47 @@ async fn categories(state: AppState, request: Request) -> Result<Response> {
             count: counts.remove(&category.id).unwrap_or(0),
         })
         .collect();
-    public(json(&CategoryList { categories })?)
+    CategoryList { categories }
 }
 
 async fn featured(state: AppState, request: Request) -> Result<Response> {
     let query: FewQuery = request.query()?;
-    let (limit, language) = (limit(query.limit, 6)?, language(&request, query.lang.as_deref())?);
-    let catalogue = snapshot(&state, request.caller.tenant()).await?;
-    let found: Vec<&Product> = catalogue.products().iter().filter(|product| product.featured).collect();
-    public(json(&list_of(&found, 0, limit, language))?)
+    let (limit, form) = (limit(query.limit, 6)?, Form::of_list(&request, query.lang.as_deref(), query.lean)?);
+    let asked = Asked::of(&state, &request).await?;
+    let what = ("featured", limit);
+    asked
+        .answer(&state, &request, form, what, move |catalogue| {
+            let found: Vec<&Product> = catalogue.products().iter().filter(|product| product.featured).collect();
+            list_of(&found, 0, limit, form)
+        })
+        .await
 }
 
 async fn related(state: AppState, request: Request) -> Result<Response> {
     let query: FewQuery = request.query()?;
-    let (limit, language) = (limit(query.limit, 4)?, language(&request, query.lang.as_deref())?);
-    let catalogue = snapshot(&state, request.caller.tenant()).await?;
-    let product = catalogue.get(&request.param::<ProductId>("id")?).ok_or_else(no_product)?;
-    let found = catalogue.related(product, limit);
-    public(json(&list_of(&found, 0, limit, language))?)
+    let (limit, form) = (limit(query.limit, 4)?, Form::of_list(&request, query.lang.as_deref(), query.lean)?);
+    let asked = Asked::of(&state, &request).await?;
+    let id = asked.product(&request)?;
+    let what = ("related", id.clone(), limit);
+    asked
+        .answer(&state, &request, form, what, move |catalogue| {
+            let found = catalogue.get(&id).map(|product| catalogue.related(product, limit)).unwrap_or_default();
+            list_of(&found, 0, limit, form)
+        })
+        .await
 }
 
 async fn view(state: AppState, request: Request) -> Result<Response> {
     let query: LanguageQuery = request.query()?;
-    let language = language(&request, query.lang.as_deref())?;
-    let catalogue = snapshot(&state, request.caller.tenant()).await?;
-    let product = catalogue.get(&request.param::<ProductId>("id")?).ok_or_else(no_product)?;
-    public(json(&ProductView::of(product, language))?)
+    let form = Form::of_one(&request, query.lang.as_deref())?;
+    let asked = Asked::of(&state, &request).await?;
+    let id = asked.product(&request)?;
+    let what = ("view", id.clone());
+    asked
+        .answer(&state, &request, form, what, move |catalogue| {
+            catalogue.get(&id).map(|product| ProductView::of(product, form.language))
+        })
+        .await
 }
 
 async fn list_products(state: AppState, request: Request) -> Result<Response> {
@@ -209,13 +240,96 @@ async fn search(state: AppState, request: Request) -> Result<Response> {
 
 async fn answer_list(state: AppState, request: Request, needs_words: bool) -> Result<Response> {
     let query: ProductQuery = request.query()?;
-    let language = language(&request, query.lang.as_deref())?;
+    let form = Form::of_list(&request, query.lang.as_deref(), query.lean)?;
     let limit = limit(query.limit, 12)?;
     let start = query.start(limit)?;
     let search = query.search(needs_words)?;
-    let catalogue = snapshot(&state, request.caller.tenant()).await?;
-    let found = catalogue.search(&search);
-    public(json(&list_of(&found, start, limit, language))?)
+    let asked = Asked::of(&state, &request).await?;
+    let what = ("list", search.clone(), start, limit);
+    asked
+        .answer(&state, &request, form, what, move |catalogue| list_of(&catalogue.search(&search), start, limit, form))
+        .await
+}
+
+/// The form in which products are shown.
+#[derive(Clone, Copy, Debug)]
+struct Form {
+    language: Language,
+    /// Without descriptions and other long fields.
+    lean: bool,
+    /// Whether the URL alone determines it.
+    by_url: bool,
+    list: bool,
+}
+
+impl Form {
+    /// Of a single thing, which is always whole.
+    fn of_one(request: &Request, lang: Option<&str>) -> Result<Self> {
+        Ok(Self { language: language(request, lang)?, lean: false, by_url: lang.is_some(), list: false })
+    }
+
+    /// Of a list. A caller that hints gets less; to others a cache may show the whole.
+    fn of_list(request: &Request, lang: Option<&str>, lean: Option<bool>) -> Result<Self> {
+        let hinted = lean.is_none() && wants_little(request);
+        let language = language(request, lang)?;
+        Ok(Self { language, lean: lean.unwrap_or(hinted), by_url: lang.is_some() && !hinted, list: true })
+    }
+}
+
+/// An answer as it is sent.
+struct Rendered {
+    body: Bytes,
+    etag: ETag,
+}
+
+static ANSWERS: Cached<PerTenant, Rendered> = Cached::in_process(&table::PRODUCT_ANSWERS, |answer| answer.body.len());
+
+/// The catalogue that is asked.
+struct Asked {
+    catalogue: Arc<Snapshot>,
+    status: CacheStatus,
+}
+
+impl Asked {
+    async fn of(state: &AppState, request: &Request) -> Result<Self> {
+        let (catalogue, status) = snapshot_and_status(state, request.caller.tenant()).await?;
+        Ok(Self { catalogue, status })
+    }
+
+    /// The product that the route names.
+    fn product(&self, request: &Request) -> Result<ProductId> {
+        let id: ProductId = request.param("id")?;
+        self.catalogue.get(&id).map(|product| product.id.clone()).ok_or_else(no_product)
+    }
+
+    /// The answer to `what` in a form: as it was made before of the same version of the catalogue, or as
+    /// `make` gives it.
+    async fn answer<T: Serialize>(
+        self,
+        state: &AppState,
+        request: &Request,
+        form: Form,
+        what: impl Debug,
+        make: impl FnOnce(&Snapshot) -> T + Send + 'static,
+    ) -> Result<Response> {
+        let tenant = request.caller.tenant();
+        let key = format!("{} {:?} {} {what:?}", self.catalogue.version(), form.language, form.lean);
+        let catalogue = self.catalogue;
+        let render = move || async move {
+            let body = Bytes::from(serde_json::to_vec(&make(&catalogue)).map_err(Error::internal)?);
+            Ok(Rendered { etag: content_etag(&body), body })
+        };
+        let (answer, status) = state.caches.get_or_load(&ANSWERS, tenant, &key, render).await?;
+        let mut response = Response::new(Body::Full(answer.body.clone()));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let response = with_etag(response, &answer.etag);
+        let response = with_cache_status(response, self.status.and(status));
+        let response = tagged(response, &[Change::catalogue(tenant).tag()]);
+        let vary =
+            if form.list { "Accept-Language, Authorization, Save-Data, ECT" } else { "Accept-Language, Authorization" };
+        let response = cacheable(response, request, form.by_url, vary);
+        Ok(if form.list { asking_for_hints(response) } else { response })
+    }
 }
 
 impl ProductQuery {
@@ -288,11 +402,15 @@ fn limit(limit: Option<usize>, default: usize) -> Result<usize> {
     }
 }
 
-fn list_of(found: &[&Product], start: usize, limit: usize, language: Language) -> ProductList {
+fn list_of(found: &[&Product], start: usize, limit: usize, form: Form) -> ProductList {
+    let view = |product: &&Product| {
+        let view = ProductView::of(product, form.language);
+        if form.lean { view.lean() } else { view }
+    };
     let end = start.saturating_add(limit).min(found.len());
     let page = found.get(start..end).unwrap_or_default();
     ProductList {
-        products: page.iter().map(|product| ProductView::of(product, language)).collect(),
+        products: page.iter().map(view).collect(),
         total: found.len(),
         page: (start / limit).saturating_add(1),
         next: (end < found.len()).then(|| cursor_of(Some(Continuation(end.to_string())))).flatten(),
@@ -324,15 +442,6 @@ fn preferred(accepted: &str) -> Option<Language> {
         }
     }
     best.map(|(_, language)| language)
-}
-
-/// An answer that every shopper of the boutique gets alike.
-fn public(mut response: Response) -> Result<Response> {
-    response
-        .headers_mut()
-        .insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=30, stale-while-revalidate=60"));
-    response.headers_mut().append(VARY, HeaderValue::from_static("Accept-Language, Authorization"));
-    Ok(with_content_etag(response))
 }
 
 fn no_product() -> Error {

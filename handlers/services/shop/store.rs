@@ -6,11 +6,11 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::caching::{CacheStatus, Cached, PerTenant, table};
 use crate::catalogue::{Category, Policy, Product, Snapshot, product_id};
 use crate::containers::CATALOGUE;
 use crate::error::{Error, Result};
 use crate::ports::documents::{DocumentStore, NewDocument, Operation, PartitionKey, Query, Scope};
-use crate::ports::spent;
 use crate::seed;
 use crate::state::AppState;
 use crate::types::TenantId;
@@ -22,18 +22,33 @@ const POLICY: &str = "policy";
 /// Operations of a transactional batch at most.
 const BATCH: usize = 100;
 
-/// The tenant's catalogue in memory, read when there is none or it is too old.
+static SNAPSHOTS: Cached<PerTenant, Snapshot> =
+    Cached::shared(&table::CATALOGUE, Snapshot::weight, Snapshot::to_bytes, Snapshot::from_bytes);
+
+/// The tenant's catalogue in memory, read when there is none or it is too old. When it cannot be read,
+/// the one of the last hour is shown: shoppers see the shop while its database is away.
+///
+/// # Errors
+/// Those of reading the catalogue, where there is none to show.
 pub async fn snapshot(state: &AppState, tenant: &TenantId) -> Result<Arc<Snapshot>> {
-    // What a snapshot costs is not the request's that happens to find none.
-    let read = async { spent::counted(read(state.documents.as_ref(), tenant)).await.0 };
-    state.catalogue.snapshot(tenant, read).await
+    Ok(snapshot_and_status(state, tenant).await?.0)
+}
+
+/// The same, with how it came out of the cache.
+///
+/// # Errors
+/// As [`snapshot`].
+pub async fn snapshot_and_status(state: &AppState, tenant: &TenantId) -> Result<(Arc<Snapshot>, CacheStatus)> {
+    let (documents, owner) = (state.documents.clone(), tenant.clone());
+    let read = move || async move { read(documents.as_ref(), &owner).await };
+    state.caches.get_or_load(&SNAPSHOTS, tenant, "", read).await
 }
 
 async fn read(documents: &dyn DocumentStore, tenant: &TenantId) -> Result<Snapshot> {
     let products: Vec<Product> = all(documents, tenant, PRODUCT).await?;
     let categories: Vec<Category> = all(documents, tenant, CATEGORY).await?;
     let policies: Vec<Policy> = all(documents, tenant, POLICY).await?;
-    Ok(Snapshot::new(products, categories, policies))
+    AppState::blocking(move || Snapshot::new(products, categories, policies)).await
 }
 
 /// Every document of a partition, page by page.

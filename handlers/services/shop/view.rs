@@ -84,4 +84,15 @@ impl ProductView {
             images: product.images.clone(),
         }
     }
+
+    /// The same for a poor connection: what a card in a list shows, with the first picture only. Fields that
+    /// are left out are there, and empty.
+    pub fn lean(mut self) -> Self {
+        self.description.clear();
+        self.images.truncate(1);
+        for list in [&mut self.care_instructions, &mut self.occasions, &mut self.tags] {
+            list.clear();
+        }
+        self
+    }
 }

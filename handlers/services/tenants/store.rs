@@ -5,12 +5,12 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use crate::caching::News;
 use crate::containers::{TENANTS, tenant};
 use crate::error::Result;
 use crate::ports::cache::Invalidations;
 use crate::ports::documents::{DocumentStore, NewDocument, Operation};
 use crate::ports::{Condition, ETag, PortError, PortResult};
-use crate::services::news::News;
 use crate::services::outbox;
 use crate::tenants::Tenant;
 use crate::types::{EventId, TenantId};

@@ -15,9 +15,11 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::audio::{encode_opus, rendition, wav};
+use crate::caching::{Cached, Public, table};
 use crate::containers::SPEECH;
 use crate::error::{Code, Error, Result};
 use crate::function::{Function, LimitClass};
+use crate::http::caching::with_cache_status;
 use crate::http::conditional::{with_content_etag, with_etag};
 use crate::http::{Body, Request, Response, json, stream};
 use crate::ports::blobs::{BlobName, PutOptions, whole};
@@ -130,15 +132,16 @@ async fn synthesise(state: AppState, request: Request) -> Result<Response> {
     }
     let voice = choose(&state, asked.voice.as_deref(), asked.language).await?;
     let name = name_of(&voice, text, asked.format);
-    let blob = BlobName::new(SPEECH, name.clone());
-    let (sound, cache) = match read(&state, &blob).await? {
-        Some(sound) => (sound, "HIT"),
-        None => (make(&state, text, &voice, asked.format, &blob).await?, "MISS"),
+    let making =
+        Making { voice, text: text.to_owned(), format: asked.format, blob: BlobName::new(SPEECH, name.clone()) };
+    let load = {
+        let state = state.clone();
+        move || async move { making.read_or_make(&state).await }
     };
-    let mut response = Response::new(Body::Full(sound));
+    let (sound, status) = state.caches.get_or_load(&SOUNDS, (), &name, load).await?;
+    let mut response = with_cache_status(Response::new(Body::Full(sound.0.clone())), status);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(asked.format.media_type()));
-    headers.insert("x-cache", HeaderValue::from_static(cache));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=86400"));
     let text_of = |text: String| HeaderValue::from_str(&text).map_err(Error::internal);
     headers.insert(CONTENT_LOCATION, text_of(format!("/api/v1/voice/speech/{name}"))?);
@@ -175,29 +178,57 @@ fn name_of(voice: &Voice, text: &str, format: Format) -> String {
     format!("{hash}.{}", format.extension())
 }
 
-async fn read(state: &AppState, blob: &BlobName) -> Result<Option<Bytes>> {
+/// Speech as it is sent.
+struct Sound(Bytes);
+
+static SOUNDS: Cached<Public, Sound> = Cached::shared(
+    &table::SPEECH,
+    |sound| sound.0.len(),
+    |sound| Ok(sound.0.to_vec()),
+    |bytes| Ok(Sound(Bytes::copy_from_slice(bytes))),
+);
+
+async fn read(state: &AppState, blob: &BlobName) -> Result<Option<Sound>> {
     let Some(content) = state.blobs.get(blob, None).await? else { return Ok(None) };
     let mut stream = content.stream;
     let mut sound = BytesMut::with_capacity(content.properties.size as usize);
     while let Some(chunk) = stream.next().await {
         sound.extend_from_slice(&chunk?);
     }
-    Ok(Some(sound.freeze()))
+    Ok(Some(Sound(sound.freeze())))
 }
 
-async fn make(state: &AppState, text: &str, voice: &Voice, format: Format, blob: &BlobName) -> Result<Bytes> {
-    let spoken = state.speech.synthesise(text, &voice.id, SYNTHESIS_TIME_LIMIT).await;
-    let pcm = spoken.map_err(|error| match error.kind() {
-        PortErrorKind::Unavailable => {
-            Error::new(Code::Unavailable, "The speech engine does not work at this moment.").with_source(error)
+/// What is to be spoken, how, and where it is kept.
+struct Making {
+    voice: Voice,
+    text: String,
+    format: Format,
+    blob: BlobName,
+}
+
+impl Making {
+    async fn read_or_make(self, state: &AppState) -> Result<Sound> {
+        match read(state, &self.blob).await? {
+            Some(sound) => Ok(sound),
+            None => self.make(state).await,
         }
-        PortErrorKind::InvalidRequest => Error::field("text", "there is nothing in it that can be read out"),
-        _ => error.into(),
-    })?;
-    let sound = AppState::blocking(move || encode(&pcm, format)).await??;
-    let options = PutOptions { content_type: Some(format.media_type().into()), ..PutOptions::default() };
-    state.blobs.put(blob, whole(sound.clone()), options).await?;
-    Ok(sound)
+    }
+
+    async fn make(self, state: &AppState) -> Result<Sound> {
+        let Self { voice, text, format, blob } = self;
+        let spoken = state.speech.synthesise(&text, &voice.id, SYNTHESIS_TIME_LIMIT).await;
+        let pcm = spoken.map_err(|error| match error.kind() {
+            PortErrorKind::Unavailable => {
+                Error::new(Code::Unavailable, "The speech engine does not work at this moment.").with_source(error)
+            }
+            PortErrorKind::InvalidRequest => Error::field("text", "there is nothing in it that can be read out"),
+            _ => error.into(),
+        })?;
+        let sound = AppState::blocking(move || encode(&pcm, format)).await??;
+        let options = PutOptions { content_type: Some(format.media_type().into()), ..PutOptions::default() };
+        state.blobs.put(&blob, whole(sound.clone()), options).await?;
+        Ok(Sound(sound))
+    }
 }
 
 fn encode(pcm: &Pcm, format: Format) -> Result<Bytes> {
@@ -215,8 +246,25 @@ async fn get(state: AppState, request: Request) -> Result<Response> {
         Some((hash, "wav")) if is_hash(hash) => Format::Wav,
         _ => return Err(missing()),
     };
-    let content = state.blobs.get(&BlobName::new(SPEECH, name.clone()), None).await?.ok_or_else(missing)?;
-    let mut response = stream(format.media_type(), content.stream, Some(content.properties.size))?;
+    let blob = BlobName::new(SPEECH, name.clone());
+    let mut response = match format {
+        Format::Opus => {
+            let load = {
+                let state = state.clone();
+                move || async move { read(&state, &blob).await }
+            };
+            let (sound, status) = state.caches.find_or_load(&SOUNDS, (), &name, load).await?;
+            let mut response = Response::new(Body::Full(sound.ok_or_else(missing)?.0.clone()));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+            with_cache_status(response, status)
+        }
+        // Too large to be kept in memory for everybody.
+        Format::Wav => {
+            let content = state.blobs.get(&blob, None).await?.ok_or_else(missing)?;
+            let response = stream(format.media_type(), content.stream, Some(content.properties.size))?;
+            with_cache_status(response, state.caches.bypass(&SOUNDS))
+        }
+    };
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
     Ok(with_etag(response, &ETag(name)))
 }

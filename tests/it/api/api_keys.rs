@@ -1,5 +1,7 @@
 //! API keys: what a program may with one, and that one which is not good opens nothing and tells nothing.
 
+use std::sync::Arc;
+
 use chrono::Duration;
 use futures_util::StreamExt;
 use pravis::containers::{CUSTOMERS, DIRECTORY, api_keys};
@@ -8,7 +10,7 @@ use pravis::identity::{LiveApiKeys, Permission};
 use pravis::ports::cache::Heard;
 use pravis::ports::documents::{Filter, Query, Scope};
 use pravis::services::accounts::api_key_first_use;
-use pravis::services::news::News;
+use pravis::services::news::Listeners;
 use pravis::types::TenantId;
 use serde_json::{Value, json};
 
@@ -128,9 +130,9 @@ async fn a_revocation_counts_at_once_here_and_on_an_instance_that_hears_of_it() 
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let (id, key) = make(&admin, &["readMetrics"]).await;
-    let elsewhere = LiveApiKeys::new(app.state.documents.clone(), app.state.clock.clone(), api_key_first_use);
+    let elsewhere = Arc::new(LiveApiKeys::new(app.state.documents.clone(), app.state.clock.clone(), api_key_first_use));
     let unaware = LiveApiKeys::new(app.state.documents.clone(), app.state.clock.clone(), api_key_first_use);
-    for instance in [&elsewhere, &unaware] {
+    for instance in [&*elsewhere, &unaware] {
         assert!(instance.authenticate(&key).await.unwrap().is_some());
     }
     with(&app, &key).get(METRICS).await.expect(200);
@@ -139,10 +141,8 @@ async fn a_revocation_counts_at_once_here_and_on_an_instance_that_hears_of_it() 
     assert!(revoked["revokedAt"].is_string());
     with(&app, &key).get(METRICS).await.problem(401, Code::InvalidToken);
     let Some(Heard::Message(message)) = news.next().await else { panic!("nothing is told") };
-    serde_json::from_slice::<News>(&message)
-        .unwrap()
-        .act(&app.state.sessions, &elsewhere, &app.state.tenants, &app.state.tiers)
-        .await;
+    let instance = Listeners { api_keys: elsewhere.clone(), ..Listeners::of(&app.state) };
+    instance.heard(Heard::Message(message)).await;
     assert_eq!(elsewhere.authenticate(&key).await.unwrap(), None);
     // Who missed the news believes for a while, until there is doubt.
     assert!(unaware.authenticate(&key).await.unwrap().is_some());

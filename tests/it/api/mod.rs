@@ -4,6 +4,7 @@ mod access;
 mod accounts;
 mod api_keys;
 mod audit;
+mod caching;
 mod catalogue;
 mod commands;
 mod contacts;

@@ -1,6 +1,8 @@
 //! Roles, tiers and closed accounts: who may change them, and that a change counts at once on tokens that
 //! are out already.
 
+use std::sync::Arc;
+
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use pravis::containers::{CUSTOMERS, customer, team as team_of};
@@ -10,7 +12,7 @@ use pravis::ports::cache::Heard;
 use pravis::ports::documents::{Filter, NewDocument, Query, Scope};
 use pravis::ports::secrets::Secret;
 use pravis::services::accounts::{self, Appointed, team};
-use pravis::services::news::News;
+use pravis::services::news::Listeners;
 use pravis::types::{TenantId, UserId};
 use serde_json::{Value, json};
 
@@ -241,7 +243,7 @@ async fn a_change_whose_process_died_is_carried_out_once() {
 async fn other_instances_hear_of_a_change_and_those_who_do_not_find_out() {
     let app = TestApp::start().await;
     let (admin, customer) = (app.admin().await, app.customer().await);
-    let instance = || LiveSessions::new(app.state.documents.clone(), app.state.clock.clone());
+    let instance = || Arc::new(LiveSessions::new(app.state.documents.clone(), app.state.clock.clone()));
     let (hears, misses) = (instance(), instance());
     for sessions in [&hears, &misses] {
         assert_eq!(sessions.standing(&customer.principal).await.unwrap(), Standing::Live);
@@ -249,10 +251,8 @@ async fn other_instances_hear_of_a_change_and_those_who_do_not_find_out() {
     let mut news = app.state.invalidations.subscribe().await.unwrap();
     give(&admin, &customer.id, "staff").await.expect(200);
     let Some(Heard::Message(message)) = news.next().await else { panic!("nothing is told") };
-    serde_json::from_slice::<News>(&message)
-        .unwrap()
-        .act(&hears, &app.state.api_keys, &app.state.tenants, &app.state.tiers)
-        .await;
+    let listeners = Listeners { sessions: hears.clone(), ..Listeners::of(&app.state) };
+    listeners.heard(Heard::Message(message)).await;
     assert_eq!(hears.standing(&customer.principal).await.unwrap(), Standing::Outdated);
     assert_eq!(misses.standing(&customer.principal).await.unwrap(), Standing::Live);
     // A token that another instance gave since tells that there is news.

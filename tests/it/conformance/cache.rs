@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use pravis::adapters::cache::{FallbackCache, Health, MemoryCache, MemoryInvalidations};
 use pravis::ports::PortErrorKind;
-use pravis::ports::cache::{Cache, Heard, Invalidations};
+use pravis::ports::cache::{Cache, Heard, Invalidations, Lease, LookUp};
 use tokio::time::{sleep, timeout};
 use ulid::Ulid;
 
@@ -58,6 +58,12 @@ macro_rules! cache_suite {
             long_keys_and_empty_lifetimes_are_refused,
             values_that_are_too_large_are_refused,
             keys_of_any_text_are_each_their_own,
+            who_finds_nothing_may_fill_it,
+            one_of_many_gets_the_lease,
+            a_lease_ends_when_its_key_is_deleted,
+            a_lease_ends_with_its_time,
+            what_was_filled_ends_with_its_lifetime,
+            filling_refuses_what_setting_does,
         );
     };
 }
@@ -278,6 +284,97 @@ async fn long_keys_and_empty_lifetimes_are_refused(cache: Arc<dyn Cache>) {
     for refusal in refusals {
         assert_eq!(refusal.unwrap_err().kind(), PortErrorKind::InvalidRequest);
     }
+}
+
+async fn leased(cache: &dyn Cache, key: &str) -> Lease {
+    match cache.look_up(key, LONG).await.unwrap() {
+        LookUp::Leased(lease) => lease,
+        other => panic!("{key}: {other:?}"),
+    }
+}
+
+async fn who_finds_nothing_may_fill_it(cache: Arc<dyn Cache>) {
+    let every_byte: Vec<u8> = (0..=255).collect();
+    for value in [Bytes::new(), Bytes::from(every_byte), Bytes::from(vec![0; 1 << 20])] {
+        let key = key("filled");
+        let lease = leased(&*cache, &key).await;
+        assert_eq!(cache.look_up(&key, LONG).await.unwrap(), LookUp::Awaited);
+        assert!(cache.fill(&key, &lease, value.clone(), LONG).await.unwrap());
+        assert_eq!(cache.look_up(&key, LONG).await.unwrap(), LookUp::Found(value));
+        assert!(!cache.fill(&key, &lease, bytes("again"), LONG).await.unwrap(), "a lease serves once");
+        assert!(!cache.fill(&key, &Lease::new(), bytes("other"), LONG).await.unwrap());
+    }
+}
+
+async fn one_of_many_gets_the_lease(cache: Arc<dyn Cache>) {
+    let key = key("leased");
+    let asking = (0..32).map(|_| {
+        let (cache, key) = (Arc::clone(&cache), key.clone());
+        tokio::spawn(async move { cache.look_up(&key, LONG).await.unwrap() })
+    });
+    let answers: Vec<LookUp> = join_all(asking).await.into_iter().map(Result::unwrap).collect();
+    let leases = answers.iter().filter(|answer| matches!(answer, LookUp::Leased(_))).count();
+    assert_eq!((leases, answers.iter().filter(|answer| **answer == LookUp::Awaited).count()), (1, 31));
+}
+
+async fn a_lease_ends_when_its_key_is_deleted(cache: Arc<dyn Cache>) {
+    let key = key("changed");
+    let late = leased(&*cache, &key).await;
+    cache.delete(&key).await.unwrap();
+    assert!(!cache.fill(&key, &late, bytes("old"), LONG).await.unwrap(), "read before the change, kept after it");
+    let lease = leased(&*cache, &key).await;
+    assert!(!cache.fill(&key, &late, bytes("old"), LONG).await.unwrap());
+    assert!(cache.fill(&key, &lease, bytes("new"), LONG).await.unwrap());
+    assert!(!cache.fill(&key, &late, bytes("old"), LONG).await.unwrap());
+    assert_eq!(cache.look_up(&key, LONG).await.unwrap(), LookUp::Found(bytes("new")));
+    cache.delete(&key).await.unwrap();
+    leased(&*cache, &key).await;
+}
+
+async fn a_lease_ends_with_its_time(cache: Arc<dyn Cache>) {
+    let key = key("expired lease");
+    let LookUp::Leased(slow) = cache.look_up(&key, SHORT).await.unwrap() else { panic!("taken") };
+    let since = Instant::now();
+    let next = loop {
+        match cache.look_up(&key, LONG).await.unwrap() {
+            LookUp::Leased(lease) => break lease,
+            other => assert_eq!(other, LookUp::Awaited),
+        }
+        assert!(since.elapsed() < PATIENCE, "the lease never ended");
+        sleep(Duration::from_millis(5)).await;
+    };
+    assert!(!cache.fill(&key, &slow, bytes("slow"), LONG).await.unwrap());
+    assert!(cache.fill(&key, &next, bytes("next"), LONG).await.unwrap());
+}
+
+async fn what_was_filled_ends_with_its_lifetime(cache: Arc<dyn Cache>) {
+    let key = key("short fill");
+    let lease = leased(&*cache, &key).await;
+    assert!(cache.fill(&key, &lease, bytes("here"), SHORT).await.unwrap());
+    let since = Instant::now();
+    while let LookUp::Found(_) = cache.look_up(&key, LONG).await.unwrap() {
+        assert!(since.elapsed() < PATIENCE, "it outlives its lifetime");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+async fn filling_refuses_what_setting_does(cache: Arc<dyn Cache>) {
+    let (key, too_long) = (key("refused"), "k".repeat(513));
+    let lease = leased(&*cache, &key).await;
+    let refusals = [
+        cache.look_up(&too_long, LONG).await.map(drop),
+        cache.look_up(&key, Duration::ZERO).await.map(drop),
+        cache.fill(&too_long, &lease, bytes("here"), LONG).await.map(drop),
+        cache.fill(&key, &lease, bytes("here"), Duration::ZERO).await.map(drop),
+    ];
+    for refusal in refusals {
+        assert_eq!(refusal.unwrap_err().kind(), PortErrorKind::InvalidRequest);
+    }
+    let too_large = cache.fill(&key, &lease, Bytes::from(vec![1; (4 << 20) + 1]), LONG).await;
+    assert_eq!(too_large.unwrap_err().kind(), PortErrorKind::TooLarge);
+    cache.set(&format!("{key} other"), bytes("x"), LONG).await.unwrap();
+    let other = cache.look_up(&format!("{key} other"), LONG).await;
+    assert_eq!(other.unwrap_err().kind(), PortErrorKind::InvalidRequest);
 }
 
 fn message_of(text: &'static str) -> Heard {

@@ -135,6 +135,11 @@ impl TestApp {
         self.person(Role::Admin).await
     }
 
+    /// Somebody of the staff of another boutique.
+    pub async fn staff_of(&self, tenant: &str) -> Person {
+        self.person_of(&tenant.parse().unwrap(), Role::Staff).await
+    }
+
     /// A new account with a role that no endpoint gives.
     pub async fn person(&self, role: Role) -> Person {
         self.person_of(&TenantId::pravis(), role).await

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pravis::catalogue::CatalogueIndex;
+use pravis::caching::Caches;
 use pravis::identity::{KeyRing, LiveSessions, PasswordHasher, SigningKeys};
 use pravis::ports::blobs::{
     AccessTier, BlobContent, BlobItem, BlobName, BlobProperties, BlobStore, ByteStream, PutOptions, SignedUrl,
@@ -117,7 +117,7 @@ pub async fn stepped(app: &TestApp, steps: &Arc<Steps>) -> AppState {
         speech: state.speech.clone(),
         keys: KeyRing::fixed(keys),
         passwords: PasswordHasher::new(1),
-        catalogue: CatalogueIndex::new(),
+        caches: Caches::new(1 << 20, None, state.invalidations.clone(), state.clock.clone()),
         openapi: std::sync::LazyLock::new(Box::new(bytes::Bytes::new)),
         voice_slots: Arc::new(Semaphore::new(1)),
         background: JoinSet::new(),

@@ -54,11 +54,6 @@ impl RedisInvalidations {
         Self { link, heard, hearing, listener: Mutex::default() }
     }
 
-    /// Whether subscribers hear what is published; false until somebody subscribes.
-    pub fn is_hearing(&self) -> bool {
-        *self.hearing.borrow()
-    }
-
     fn start_listener(&self) {
         let mut listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
         if listener.is_none() {
@@ -97,6 +92,11 @@ impl Invalidations for RedisInvalidations {
         let in_time = timeout(SUBSCRIBE_LIMIT, hearing.wait_for(|hearing| *hearing)).await.is_ok();
         let missing = (!in_time).then_some(Heard::Gap);
         Ok(Box::pin(stream::iter(missing).chain(listen(self.heard.subscribe()))))
+    }
+
+    /// False until somebody subscribes.
+    fn is_hearing(&self) -> bool {
+        *self.hearing.borrow()
     }
 }
 

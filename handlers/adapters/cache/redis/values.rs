@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use super::PREFIX;
 use super::connection::Link;
-use crate::adapters::cache::rules::{MAX_COUNT, check_key, check_value, lifetime};
-use crate::ports::cache::Cache;
+use crate::adapters::cache::rules::{FILLED, LEASE, MAX_COUNT, check_key, check_value, lifetime, read_filled};
+use crate::ports::cache::{Cache, Lease, LookUp};
 use crate::ports::{PortError, PortResult};
 
 /// `INCRBY` refuses to pass 2⁶³ − 1. The count is read back as text: as a number Lua would round it.
@@ -26,6 +26,33 @@ static INCREMENT: LazyLock<Script> = LazyLock::new(|| {
             redis.call('PEXPIRE', KEYS[1], ARGV[2])
         end
         return redis.call('GET', KEYS[1])
+        ",
+    )
+});
+
+/// Gives what is there, or puts the lease there and gives that.
+static LOOK_UP: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+        local found = redis.call('GET', KEYS[1])
+        if found then
+            return found
+        end
+        redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+        return ARGV[1]
+        ",
+    )
+});
+
+/// Puts the value in the place of the lease.
+static FILL: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+        if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+            return 0
+        end
+        redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+        return 1
         ",
     )
 });
@@ -84,6 +111,28 @@ impl Cache for RedisCache {
             .call("increment", |mut connection| async move { call.invoke_async(&mut connection).await })
             .await?;
         u64::try_from(count).map_err(|_| PortError::corrupt("a counter is below nothing"))
+    }
+
+    async fn look_up(&self, key: &str, lease_ttl: Duration) -> PortResult<LookUp> {
+        check_key(key)?;
+        let lease = Lease::new();
+        let offered = [&[LEASE], lease.as_str().as_bytes()].concat();
+        let mut call = LOOK_UP.prepare_invoke();
+        call.key(name(key)).arg(&offered).arg(millis(lifetime(lease_ttl)?));
+        let found: Bytes =
+            self.link.call("look_up", |mut connection| async move { call.invoke_async(&mut connection).await }).await?;
+        if found == offered { Ok(LookUp::Leased(lease)) } else { read_filled(found) }
+    }
+
+    async fn fill(&self, key: &str, lease: &Lease, value: Bytes, ttl: Duration) -> PortResult<bool> {
+        check_key(key)?;
+        check_value(&value)?;
+        let mut call = FILL.prepare_invoke();
+        call.key(name(key))
+            .arg([&[LEASE], lease.as_str().as_bytes()].concat())
+            .arg([&[FILLED], &value[..]].concat())
+            .arg(millis(lifetime(ttl)?));
+        self.link.call("fill", |mut connection| async move { call.invoke_async(&mut connection).await }).await
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::audit::Origin;
+use crate::caching::News;
 use crate::containers::{CUSTOMERS, DIRECTORY, api_keys};
 use crate::error::{Code, Error, FieldError, Result};
 use crate::function::{Access, Function};
@@ -14,7 +15,7 @@ use crate::http::{ListQuery, Request, Response, cursor_of, json, json_with, no_s
 use crate::identity::{ApiKey, ApiKeyClaim, ApiKeyText, Permission, Principal, Revoked};
 use crate::ports::documents::{Document, Filter, NewDocument, Operation, Order, PartitionKey, Query, Scope};
 use crate::ports::{Condition, PortErrorKind};
-use crate::services::news::{self, News};
+use crate::services::news;
 use crate::services::outbox;
 use crate::state::AppState;
 use crate::types::{ApiKeyId, EventId, Service, TenantId, TierId};

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::end::{ending, open};
 use super::{answer, document};
 use crate::audit::Origin;
+use crate::caching::News;
 use crate::error::{Code, Error, Result};
 use crate::http::{Request, Response, json_with, no_store};
 use crate::identity::{EndReason, Session};
@@ -14,7 +15,7 @@ use crate::services::accounts::User;
 use crate::services::accounts::devices::{self, DeviceToken};
 use crate::services::accounts::sign_ins::{MAX_SESSIONS, SignIns};
 use crate::services::accounts::store::{Told, batch, tell, too_often};
-use crate::services::news::{self, News};
+use crate::services::news;
 use crate::state::AppState;
 use crate::types::{SessionId, TenantId};
 

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{TURNS, document, too_many};
 use crate::audit::Origin;
+use crate::caching::News;
 use crate::containers::{CUSTOMERS, customer};
 use crate::error::Result;
 use crate::identity::{EndReason, Session};
@@ -11,7 +12,7 @@ use crate::ports::documents::{Document, Filter, Operation, Query, Scope};
 use crate::ports::{Condition, ETag};
 use crate::services::accounts::User;
 use crate::services::accounts::store::{Told, batch, change_user_telling};
-use crate::services::news::{self, News};
+use crate::services::news;
 use crate::services::outbox;
 use crate::state::AppState;
 use crate::types::{EventId, SessionId, TenantId, UserId};

@@ -10,7 +10,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use pravis::adapters::secrets::KeyVaultSecrets;
-use pravis::catalogue::CatalogueIndex;
 use pravis::error::Code;
 use pravis::identity::{Credential, KeyRing, Principal, Role, Rotation, SigningKeys, TokenError, fresh_signing_key};
 use pravis::ports::clock::Clock;
@@ -149,7 +148,7 @@ impl Instance {
             speech: given.speech.clone(),
             keys,
             passwords: given.passwords.clone(),
-            catalogue: CatalogueIndex::new(),
+            caches: given.caches.clone(),
             openapi: LazyLock::new(Box::new(Bytes::new)),
             voice_slots: given.voice_slots.clone(),
         });

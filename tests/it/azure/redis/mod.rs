@@ -1,6 +1,7 @@
 //! The Redis adapters on real servers: how they log in, what they do when Redis is away, hangs or comes
 //! back, and how they find the shards of a cluster.
 
+mod caches;
 mod cluster;
 mod login;
 mod news;

@@ -1,0 +1,34 @@
+//! What follows when the catalogue's documents change.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::caching::Change;
+use crate::containers::CATALOGUE;
+use crate::error::Result;
+use crate::function::{DocumentsChanged, Function, Outcome};
+use crate::services::dedicated;
+use crate::state::AppState;
+use crate::types::{Service, TenantId};
+
+/// This resource's rows of the registry.
+pub fn functions() -> Vec<Function> {
+    vec![
+        Function::change_feed("ShopCatalogueChanged", Service::Shop, &CATALOGUE, changed),
+        dedicated::pulled("ShopCataloguePull", Service::Shop, &CATALOGUE, changed),
+    ]
+}
+
+/// Has every instance forget the catalogues that changed. Told twice, they are read twice. When it cannot
+/// be told, the changes come again.
+async fn changed(state: AppState, changed: DocumentsChanged) -> Result<Outcome> {
+    let tenants: BTreeSet<TenantId> = changed.documents.iter().filter_map(tenant).collect();
+    let changes: Vec<Change> = tenants.iter().map(Change::catalogue).collect();
+    state.caches.changed(&changes).await?;
+    Ok(Outcome::of(format!("{} catalogues changed", tenants.len())))
+}
+
+fn tenant(document: &Value) -> Option<TenantId> {
+    document.get("tenantId")?.as_str()?.parse().ok()
+}
