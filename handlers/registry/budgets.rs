@@ -56,7 +56,7 @@ const REQUEST_UNITS: [(&str, f64); 53] = [
     ("VoiceSamplesDelete", 100.0),
     ("VoiceSamplesGet", 10.0),
     ("VoiceSamplesList", 3.0),
-    ("VoiceSamplesRehydrate", 40.0),
+    ("VoiceSamplesRehydrate", 100.0),
     ("VoiceSamplesWaveform", 10.0),
     ("VoiceSpeechCreate", 0.0),
     ("VoiceSpeechGet", 0.0),
