@@ -127,7 +127,7 @@ pub fn add(inventory: &mut Vec<InventoryLine>, container: &str, tier: AccessTier
     }
 }
 
-/// One sweep: document of the partition [`RUNS`], its id that of the run.
+/// One sweep: document of the partition `RUNS`, its id that of the run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Run {
@@ -196,13 +196,13 @@ impl SliceState {
     }
 }
 
-/// When a sweep last began that was to act: document of [`LASTING`].
+/// When a sweep last began that was to act: document of `LASTING`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct LastSweep {
     pub at: DateTime<Utc>,
 }
 
-/// What the last whole listing found: document of [`LASTING`].
+/// What the last whole listing found: document of `LASTING`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Inventory {
