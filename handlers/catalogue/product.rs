@@ -37,6 +37,18 @@ pub struct Product {
     pub description: LocalisedText,
 }
 
+impl Product {
+    /// What goes before among equals: what can be had, what the shop puts forward, what many praise.
+    pub(super) fn popularity(&self) -> (bool, bool, u32) {
+        (self.stock > 0, self.featured, self.tenths().saturating_mul(self.review_count))
+    }
+
+    /// The rating in tenths.
+    pub(super) fn tenths(&self) -> u32 {
+        (self.rating * 10.0).round() as u32
+    }
+}
+
 /// A category of the shop: partition `(tenant, "category")`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

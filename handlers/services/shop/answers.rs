@@ -8,7 +8,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::snapshot;
-use crate::catalogue::{Facets, Product, ProductFilter, Search, Snapshot};
+use crate::catalogue::{Dimension, Facets, Matches, Product, ProductFilter, Search, Snapshot, Wording};
 use crate::error::Result;
 use crate::state::AppState;
 use crate::types::{InteractionId, Language, Paise, ProductId, TenantId};
@@ -211,9 +211,9 @@ fn respond(
     language: Language,
     told: fn(Understood) -> Understood,
 ) -> Answer {
-    let matches = match understood.intent {
+    let (matches, facets) = match understood.intent {
         Intent::Search => search(catalogue, &understood),
-        _ => Vec::new(),
+        _ => Default::default(),
     };
     let found = find(catalogue, &understood, context, &matches, language);
     let understood = told(understood);
@@ -232,7 +232,7 @@ fn respond(
         slots: understood.slots,
         total: matches.len().max(shown.len()),
         products: shown.iter().map(|product| card(product, language)).collect(),
-        facets: Facets::count(matches.iter().copied()),
+        facets,
         suggestions: reply.suggestions,
         not_understood: understood.not_understood,
         slot_confidence: understood.slot_confidence,
@@ -276,17 +276,20 @@ fn card(product: &Product, language: Language) -> AnswerProduct {
     }
 }
 
-/// The products that fit the slots and the free words; free words that fit nothing are given up.
-fn search<'a>(catalogue: &'a Snapshot, understood: &Understood) -> Vec<&'a Product> {
+/// The products that fit the slots and the free words, and their facets; free words that fit nothing are given
+/// up.
+fn search<'a>(catalogue: &'a Snapshot, understood: &Understood) -> (Vec<&'a Product>, Facets) {
     let slots = &understood.slots;
-    let words: Vec<String> = uncovered(slots, &understood.query).split_whitespace().map(str::to_owned).collect();
-    let mut search = Search { filter: ProductFilter::of_slots(slots), words, sort: slots.sort };
-    let found = catalogue.search(&search);
-    if !found.is_empty() || search.words.is_empty() {
-        return found;
+    let words = uncovered(slots, &understood.query);
+    let filter = ProductFilter::of_slots(slots);
+    let mut search = Search { filter, words, wording: Wording::Understood, sort: slots.sort };
+    let mut found = catalogue.search(&search);
+    if found.products.is_empty() && !search.words.is_empty() {
+        search.words.clear();
+        found = catalogue.search(&search);
     }
-    search.words.clear();
-    catalogue.search(&search)
+    let Matches { products, facets, .. } = found;
+    (products, facets)
 }
 
 /// What the reply needs of the catalogue.
@@ -334,8 +337,8 @@ fn referred<'a>(catalogue: &'a Snapshot, understood: &Understood, context: &Cont
     match &understood.reference {
         None => Vec::new(),
         Some(ProductReference::Name { words }) => {
-            let words = words.split_whitespace().map(str::to_owned).collect();
-            let found = catalogue.search(&Search { words, ..Search::default() });
+            let search = Search { words: words.clone(), wording: Wording::Understood, ..Search::default() };
+            let found = catalogue.search(&search).of_all_words();
             // What was just shown is meant before what was not.
             let shown: Vec<&Product> =
                 found.iter().filter(|product| context.products.contains(&product.id)).copied().collect();
@@ -366,35 +369,19 @@ fn facts(product: &Product, language: Language) -> ProductFacts {
 
 /// How many products there would be without each of the limits that are set, the most first.
 fn relaxations(catalogue: &Snapshot, slots: &Slots) -> Vec<Relaxation> {
-    let relaxed = |constraint: Constraint| {
-        let mut filter = ProductFilter::of_slots(slots);
-        let was_set = match constraint {
-            Constraint::Category => !std::mem::take(&mut filter.categories).is_empty(),
-            Constraint::Fabric => !std::mem::take(&mut filter.fabrics).is_empty(),
-            Constraint::Weave => !std::mem::take(&mut filter.weaves).is_empty(),
-            Constraint::Color => {
-                let wanted = std::mem::take(&mut filter.colors);
-                !wanted.is_empty() | !std::mem::take(&mut filter.not_colors).is_empty()
-            }
-            Constraint::Price => filter.min_price.take().is_some() | filter.max_price.take().is_some(),
-            Constraint::Size => !std::mem::take(&mut filter.sizes).is_empty(),
-            Constraint::Occasion => !std::mem::take(&mut filter.occasions).is_empty(),
-        };
-        was_set.then(|| {
-            let total = catalogue.products().iter().filter(|product| filter.fits(product)).count() as u64;
-            Relaxation { constraint, total }
-        })
-    };
     let all = [
-        Constraint::Price,
-        Constraint::Color,
-        Constraint::Size,
-        Constraint::Occasion,
-        Constraint::Weave,
-        Constraint::Fabric,
-        Constraint::Category,
+        (Constraint::Price, Dimension::Price),
+        (Constraint::Color, Dimension::Color),
+        (Constraint::Size, Dimension::Size),
+        (Constraint::Occasion, Dimension::Occasion),
+        (Constraint::Weave, Dimension::Weave),
+        (Constraint::Fabric, Dimension::Fabric),
+        (Constraint::Category, Dimension::Category),
     ];
-    let mut found: Vec<Relaxation> = all.into_iter().filter_map(relaxed).filter(|found| found.total > 0).collect();
+    let near = catalogue.near_misses(&ProductFilter::of_slots(slots));
+    let total = |wanted| near.iter().find(|(dimension, _)| *dimension == wanted).map_or(0, |(_, count)| *count as u64);
+    let relaxed = all.into_iter().map(|(constraint, dimension)| Relaxation { constraint, total: total(dimension) });
+    let mut found: Vec<Relaxation> = relaxed.filter(|relaxation| relaxation.total > 0).collect();
     found.sort_by_key(|relaxation| std::cmp::Reverse(relaxation.total));
     found
 }

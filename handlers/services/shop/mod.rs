@@ -3,6 +3,9 @@
 pub mod answers;
 mod changes;
 pub mod products;
+mod query;
+#[cfg(test)]
+mod searched;
 mod store;
 mod view;
 

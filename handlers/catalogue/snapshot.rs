@@ -6,7 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use super::{Category, Product, ProductFilter};
+use super::index::{Index, Ranked};
+use super::{Category, Dimension, Facets, Product, ProductFilter};
 use crate::error::{Error, Result};
 use crate::types::{LocalisedText, ProductId};
 use crate::understanding::Sort;
@@ -29,10 +30,40 @@ pub struct Policy {
 #[derive(Clone, Debug, Default)]
 pub struct Search {
     pub filter: ProductFilter,
-    /// Words that must all occur in the product; empty for all products.
-    pub words: Vec<String>,
+    /// Words that must all fit the product, in any script; empty for all products.
+    pub words: String,
+    pub wording: Wording,
     /// Best fit first where nothing is said.
     pub sort: Option<Sort>,
+}
+
+/// Where the words of a search come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wording {
+    /// Somebody typed them, and may have made slips.
+    #[default]
+    Typed,
+    /// They are what is left of a sentence that was understood: slips were seen to.
+    Understood,
+}
+
+/// What a search found.
+#[derive(Clone, Debug)]
+pub struct Matches<'a> {
+    /// All that fit, in the order asked for.
+    pub products: Vec<&'a Product>,
+    pub facets: Facets,
+    /// The search with misspelt words corrected; `products` are what the corrected ones find.
+    pub did_you_mean: Option<String>,
+    /// The words that were given up because nothing fits them together with the others, as they were written.
+    pub ignored: Vec<String>,
+}
+
+impl<'a> Matches<'a> {
+    /// The products that fit every word: none when words were given up.
+    pub fn of_all_words(self) -> Vec<&'a Product> {
+        if self.ignored.is_empty() { self.products } else { Vec::new() }
+    }
 }
 
 /// One boutique's catalogue at one moment.
@@ -40,18 +71,19 @@ pub struct Snapshot {
     version: String,
     products: Vec<Product>,
     by_id: HashMap<ProductId, usize>,
-    texts: Vec<SearchedText>,
+    index: Index,
     pub categories: Vec<Category>,
     pub policies: Vec<Policy>,
 }
 
 impl Snapshot {
+    /// Indexes a catalogue: some 25 ms for a thousand products, to be spent off the async threads.
     pub fn new(products: Vec<Product>, mut categories: Vec<Category>, policies: Vec<Policy>) -> Self {
         categories.sort_by_key(|category| category.position);
         let version = version(&products, &categories, &policies);
         let by_id = products.iter().enumerate().map(|(position, product)| (product.id.clone(), position)).collect();
-        let texts = products.iter().map(searched_text).collect();
-        Self { version, products, by_id, texts, categories, policies }
+        let index = Index::new(&products);
+        Self { version, products, by_id, index, categories, policies }
     }
 
     /// The snapshot that [`Snapshot::to_bytes`] wrote down.
@@ -76,10 +108,14 @@ impl Snapshot {
 
     /// The bytes of memory that it takes, about.
     pub fn weight(&self) -> usize {
-        let texts: usize = self.texts.iter().map(|text| text.name.len() + text.all.len()).sum();
         let products: usize = self.products.iter().map(product_weight).sum();
         // Categories and policies are few; a policy is some kilobytes of text in three languages.
-        texts + products + self.categories.len() * 512 + self.policies.len() * 8192
+        self.index_weight() + products + self.categories.len() * 512 + self.policies.len() * 8192
+    }
+
+    /// The part of it that the index takes.
+    pub fn index_weight(&self) -> usize {
+        self.index.weight()
     }
 
     pub fn products(&self) -> &[Product] {
@@ -94,27 +130,17 @@ impl Snapshot {
         self.policies.iter().find(|policy| policy.topic == topic)
     }
 
-    /// All products that fit, in the order asked for.
-    pub fn search(&self, search: &Search) -> Vec<&Product> {
-        let mut found: Vec<(u32, &Product)> = self
-            .products
-            .iter()
-            .zip(&self.texts)
-            .filter(|(product, _)| search.filter.fits(product))
-            .filter_map(|(product, text)| Some((score(text, product, &search.words)?, product)))
-            .collect();
-        // Ids break ties, so that pages do not overlap.
-        match search.sort {
-            None => {
-                found.sort_by_key(|(score, product)| (Reverse(*score), Reverse(popularity(product)), &product.id));
-            }
-            Some(Sort::Newest) => found.sort_by_key(|(_, product)| (Reverse(product.added_on), &product.id)),
-            Some(Sort::PriceLow) => found.sort_by_key(|(_, product)| (product.price_paise, &product.id)),
-            Some(Sort::PriceHigh) => found.sort_by_key(|(_, product)| (Reverse(product.price_paise), &product.id)),
-            Some(Sort::Popular) => found.sort_by_key(|(_, product)| (Reverse(product.review_count), &product.id)),
-            Some(Sort::Rating) => found.sort_by_key(|(_, product)| (Reverse(tenths(product.rating)), &product.id)),
-        }
-        found.into_iter().map(|(_, product)| product).collect()
+    /// All products that fit, in the order asked for: best first by weave and fabric, then name, category,
+    /// colours, tags and description, and by how sure the words are; then the more popular ones, then by id.
+    pub fn search(&self, search: &Search) -> Matches<'_> {
+        let Ranked { positions, facets, did_you_mean, ignored } = self.index.search(search);
+        let products = positions.into_iter().map(|position| &self.products[position as usize]).collect();
+        Matches { products, facets, did_you_mean, ignored }
+    }
+
+    /// How many more products would fit a filter without its limits in one dimension, for each dimension.
+    pub fn near_misses(&self, filter: &ProductFilter) -> Vec<(Dimension, usize)> {
+        self.index.near_misses(filter)
     }
 
     /// Other products that are like this one, the likest first.
@@ -126,7 +152,7 @@ impl Snapshot {
             .map(|other| (likeness(product, other), other))
             .filter(|(likeness, _)| *likeness > 0)
             .collect();
-        others.sort_by_key(|(likeness, other)| (Reverse(*likeness), Reverse(popularity(other)), &other.id));
+        others.sort_by_key(|(likeness, other)| (Reverse(*likeness), Reverse(other.popularity()), &other.id));
         others.into_iter().take(limit).map(|(_, other)| other).collect()
     }
 }
@@ -163,60 +189,6 @@ fn product_weight(product: &Product) -> usize {
     let texts = [&product.name, &product.description];
     let told: usize = texts.iter().map(|text| text.english.len() + text.hindi.len() + text.telugu.len()).sum();
     size_of::<Product>() + listed + told + 1024
-}
-
-/// What a product's words are searched in: English in lower case.
-struct SearchedText {
-    name: String,
-    all: String,
-}
-
-fn searched_text(product: &Product) -> SearchedText {
-    let mut text = String::new();
-    let parts = [&product.name.english, &product.category, &product.subcategory, &product.fabric, &product.weave];
-    for part in parts.into_iter().chain([&product.origin.place, &product.origin.state]) {
-        text.push_str(&part.to_lowercase());
-        text.push(' ');
-    }
-    for part in product.colors.iter().chain(&product.tags).chain(&product.occasions) {
-        text.push_str(&part.to_lowercase());
-        text.push(' ');
-    }
-    text.push_str(&product.description.english.to_lowercase());
-    SearchedText { name: product.name.english.to_lowercase(), all: text }
-}
-
-/// How well the words fit, or `None` when one does not occur. A word in the name counts more than one
-/// in the description.
-fn score(text: &SearchedText, product: &Product, words: &[String]) -> Option<u32> {
-    let mut total = 0;
-    for word in words {
-        if !contains_word(&text.all, word) {
-            return None;
-        }
-        total += 1;
-        if contains_word(&text.name, word) {
-            total += 4;
-        }
-        if product.weave == *word || product.fabric == *word {
-            total += 8;
-        }
-    }
-    Some(total)
-}
-
-/// Whether a word of `text` begins with `word`, a plural `s` aside.
-fn contains_word(text: &str, word: &str) -> bool {
-    let stem = if word.len() > 3 { word.strip_suffix('s').unwrap_or(word) } else { word };
-    text.match_indices(stem).any(|(at, _)| !text[..at].ends_with(|before: char| before.is_alphanumeric()))
-}
-
-fn popularity(product: &Product) -> (bool, bool, u32) {
-    (product.stock > 0, product.featured, tenths(product.rating) * product.review_count)
-}
-
-fn tenths(rating: f32) -> u32 {
-    (rating * 10.0).round() as u32
 }
 
 fn likeness(a: &Product, b: &Product) -> u32 {
