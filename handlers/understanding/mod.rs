@@ -38,7 +38,7 @@ use utoipa::ToSchema;
 
 pub use context::Context;
 pub use intent::{CONFIDENT, Intent};
-pub use lexicon::{canonical, fabric_includes};
+pub use lexicon::{canonical, fabric_includes, spelled};
 pub use reference::ProductReference;
 pub use reply::{Action, Found, Reply, compose};
 pub use requests::MOST as MOST_REQUESTS;
