@@ -1,5 +1,5 @@
 use aws_lc_rs::digest::{SHA256, digest};
-use chrono::{NaiveDate, NaiveTime};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 
@@ -35,6 +35,19 @@ pub struct Product {
     pub images: Vec<String>,
     pub name: LocalisedText,
     pub description: LocalisedText,
+    /// Counts the writes of staff; 0 for what none of them wrote.
+    #[serde(default, skip_serializing_if = "is_unwritten")]
+    pub version: u64,
+    /// When staff last wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_at: Option<DateTime<Utc>>,
+    /// Since when it is off the shop: shoppers find it no more, and what names it can still show it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archived_at: Option<DateTime<Utc>>,
+}
+
+fn is_unwritten(version: &u64) -> bool {
+    *version == 0
 }
 
 impl Product {

@@ -66,10 +66,12 @@ impl<'a> Matches<'a> {
     }
 }
 
-/// One boutique's catalogue at one moment.
+/// One boutique's catalogue at one moment. Everything that shoppers are shown or told comes from the products
+/// on sale; archived ones are looked up by their id only.
 pub struct Snapshot {
     version: String,
     products: Vec<Product>,
+    archived: Vec<Product>,
     by_id: HashMap<ProductId, usize>,
     index: Index,
     pub categories: Vec<Category>,
@@ -80,10 +82,13 @@ impl Snapshot {
     /// Indexes a catalogue: some 25 ms for a thousand products, to be spent off the async threads.
     pub fn new(products: Vec<Product>, mut categories: Vec<Category>, policies: Vec<Policy>) -> Self {
         categories.sort_by_key(|category| category.position);
-        let version = version(&products, &categories, &policies);
+        let (mut archived, products): (Vec<_>, Vec<_>) =
+            products.into_iter().partition(|product| product.archived_at.is_some());
+        archived.sort_by(|one, other| one.id.cmp(&other.id));
+        let version = version(products.iter().chain(&archived), &categories, &policies);
         let by_id = products.iter().enumerate().map(|(position, product)| (product.id.clone(), position)).collect();
         let index = Index::new(&products);
-        Self { version, products, by_id, index, categories, policies }
+        Self { version, products, archived, by_id, index, categories, policies }
     }
 
     /// The snapshot that [`Snapshot::to_bytes`] wrote down.
@@ -97,7 +102,8 @@ impl Snapshot {
 
     /// The snapshot written down, without what can be computed again.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let Self { products, categories, policies, .. } = self;
+        let Self { categories, policies, .. } = self;
+        let products = self.products.iter().chain(&self.archived).collect();
         serde_json::to_vec(&Writing { products, categories, policies }).map_err(Error::internal)
     }
 
@@ -108,7 +114,7 @@ impl Snapshot {
 
     /// The bytes of memory that it takes, about.
     pub fn weight(&self) -> usize {
-        let products: usize = self.products.iter().map(product_weight).sum();
+        let products: usize = self.products.iter().chain(&self.archived).map(product_weight).sum();
         // Categories and policies are few; a policy is some kilobytes of text in three languages.
         self.index_weight() + products + self.categories.len() * 512 + self.policies.len() * 8192
     }
@@ -118,10 +124,25 @@ impl Snapshot {
         self.index.weight()
     }
 
+    /// The products on sale.
     pub fn products(&self) -> &[Product] {
         &self.products
     }
 
+    /// The products that are off the shop, by id.
+    pub fn archived(&self) -> &[Product] {
+        &self.archived
+    }
+
+    /// A product, also one that is off the shop: for carts and orders that name it.
+    pub fn get_even_archived(&self, id: &ProductId) -> Option<&Product> {
+        self.get(id).or_else(|| {
+            let position = self.archived.binary_search_by(|product| product.id.cmp(id)).ok()?;
+            self.archived.get(position)
+        })
+    }
+
+    /// A product on sale.
     pub fn get(&self, id: &ProductId) -> Option<&Product> {
         self.by_id.get(id).map(|&position| &self.products[position])
     }
@@ -159,7 +180,7 @@ impl Snapshot {
 
 #[derive(Serialize)]
 struct Writing<'a> {
-    products: &'a [Product],
+    products: Vec<&'a Product>,
     categories: &'a [Category],
     policies: &'a [Policy],
 }
@@ -171,7 +192,7 @@ struct Written {
     policies: Vec<Policy>,
 }
 
-fn version(products: &[Product], categories: &[Category], policies: &[Policy]) -> String {
+fn version<'a>(products: impl Iterator<Item = &'a Product>, categories: &[Category], policies: &[Policy]) -> String {
     let mut context = Context::new(&SHA256);
     // None of these can fail to serialise.
     for product in products {

@@ -11,6 +11,7 @@
 mod guess;
 pub(super) mod likeness;
 mod numerals;
+mod spelled;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,8 @@ use super::morphology;
 use super::normalise::{Token, each_word, tokens};
 use super::numbers::Numeral;
 use super::terms::Meaning;
+
+pub use spelled::spelled;
 
 /// The lexicon's source texts by kind, as reviewed.
 const SOURCES: [(&str, &str); 16] = [

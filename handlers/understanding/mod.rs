@@ -41,7 +41,7 @@ use utoipa::ToSchema;
 pub use context::Context;
 pub use fabric::{Fabric, WantedFabric, fabric_includes};
 pub use intent::{CONFIDENT, Intent};
-pub use lexicon::canonical;
+pub use lexicon::{canonical, spelled};
 pub use reference::ProductReference;
 pub use reply::{Action, Found, Reply, compose};
 pub use requests::MOST as MOST_REQUESTS;

@@ -1,5 +1,6 @@
-//! The shop: its catalogue for shoppers, and what a shopper's words find in it.
+//! The shop: its catalogue for shoppers, what a shopper's words find in it, and what staff does to it.
 
+pub mod admin;
 pub mod answers;
 mod changes;
 pub mod products;
@@ -16,5 +17,5 @@ use crate::function::Function;
 
 /// This service's rows of the registry.
 pub fn functions() -> Vec<Function> {
-    [products::functions(), changes::functions()].into_iter().flatten().collect()
+    [products::functions(), admin::functions(), changes::functions()].into_iter().flatten().collect()
 }
