@@ -1,8 +1,13 @@
-//! The shop: its catalogue for shoppers, and what a shopper's words find in it.
+//! The shop: its catalogue for shoppers, what a shopper's words find in it, its stock,
+//! carts and orders.
 
 pub mod answers;
+pub mod cart;
 mod changes;
+mod enquiry;
+pub mod orders;
 pub mod products;
+pub mod stock;
 mod store;
 mod view;
 
@@ -13,5 +18,5 @@ use crate::function::Function;
 
 /// This service's rows of the registry.
 pub fn functions() -> Vec<Function> {
-    [products::functions(), changes::functions()].into_iter().flatten().collect()
+    [products::functions(), changes::functions(), stock::functions(), cart::functions(), orders::functions()].into_iter().flatten().collect()
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ProductView, snapshot_and_status};
+use super::{ProductView, enquiry, snapshot_and_status};
 use crate::caching::{CacheStatus, Cached, Change, PerTenant, table};
 use crate::catalogue::{Facets, Product, ProductFilter, Search, Snapshot};
 use crate::error::{Code, Error, Result};
@@ -223,9 +223,14 @@ async fn view(state: AppState, request: Request) -> Result<Response> {
     let asked = Asked::of(&state, &request).await?;
     let id = asked.product(&request)?;
     let what = ("view", id.clone());
+    let settings = state.clone();
     asked
         .answer(&state, &request, form, what, move |catalogue| {
-            catalogue.get(&id).map(|product| ProductView::of(product, form.language))
+            let view = catalogue.get(&id).map(|product| ProductView::of(product, form.language));
+            view.map(|view| {
+                let enquiry_url = enquiry::about_product(&settings.settings, &view.name, view.price_paise);
+                ProductView { enquiry_url, ..view }
+            })
         })
         .await
 }
@@ -419,7 +424,7 @@ fn list_of(found: &[&Product], start: usize, limit: usize, form: Form) -> Produc
 }
 
 /// The language that the caller asks for, by parameter or header; English where none of ours is.
-fn language(request: &Request, parameter: Option<&str>) -> Result<Language> {
+pub(super) fn language(request: &Request, parameter: Option<&str>) -> Result<Language> {
     if let Some(tag) = parameter {
         return tag.parse().map_err(|problem: String| Error::field("lang", problem));
     }
