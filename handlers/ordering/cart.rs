@@ -64,7 +64,7 @@ pub struct Done {
 #[serde(rename_all = "camelCase")]
 pub struct Cart {
     pub kind: String,
-    /// The order that is made of what is in it now: placed twice, it is one order.
+    /// The order that is made of what is in it now, another one for other content: placed twice, it is one order.
     pub next_order: OrderId,
     pub lines: Vec<CartLine>,
     /// The order that was made of it last, while nothing new is in it.
@@ -164,21 +164,24 @@ impl Cart {
         left_out
     }
 
-    /// Takes out what was ordered of it; `next_order` will be made of what is left or put in later.
-    pub fn ordered<'a>(
-        &mut self,
-        order: &OrderId,
-        lines: impl IntoIterator<Item = (&'a Choice, u32)>,
-        next_order: OrderId,
-    ) {
+    /// Takes out what is ordered, if all of it is there; `next_order` will be made of what is left or put in later.
+    /// `false` where it is not, and nothing changes.
+    pub fn ordered(&mut self, order: &OrderId, lines: &[(&Choice, u32)], next_order: OrderId) -> bool {
+        let has = |choice: &Choice, quantity: u32| {
+            self.lines.iter().any(|line| line.choice == *choice && line.quantity >= quantity)
+        };
+        if !lines.iter().all(|(choice, quantity)| has(choice, *quantity)) {
+            return false;
+        }
         for (choice, quantity) in lines {
-            for line in self.lines.iter_mut().filter(|line| line.choice == *choice) {
-                line.quantity = line.quantity.saturating_sub(quantity);
+            for line in self.lines.iter_mut().filter(|line| line.choice == **choice) {
+                line.quantity = line.quantity.saturating_sub(*quantity);
             }
         }
         self.lines.retain(|line| line.quantity > 0);
         self.last_order = self.lines.is_empty().then(|| order.clone());
         self.next_order = next_order;
+        true
     }
 
     /// What was done under a key, if it is remembered.
@@ -243,10 +246,12 @@ mod tests {
         cart.add(choice("M"), 3, Paise(1)).unwrap();
         cart.add(choice("L"), 1, Paise(1)).unwrap();
         let (order, next) = (cart.next_order.clone(), OrderId::generate());
-        cart.ordered(&order, [(&choice("M"), 2), (&choice("L"), 1)], next.clone());
+        let (medium, large) = (choice("M"), choice("L"));
+        assert!(cart.ordered(&order, &[(&medium, 2), (&large, 1)], next.clone()));
         assert_eq!(cart.lines.iter().map(|line| line.quantity).collect::<Vec<_>>(), [1]);
         assert_eq!((cart.next_order.clone(), cart.last_order.clone()), (next, None));
-        cart.ordered(&order, [(&choice("M"), 1)], OrderId::generate());
+        assert!(!cart.ordered(&order, &[(&medium, 2)], OrderId::generate()), "it is not all there");
+        assert!(cart.ordered(&order, &[(&medium, 1)], OrderId::generate()));
         assert_eq!(cart.last_order, Some(order));
     }
 

@@ -1,12 +1,13 @@
 //! Stock, carts and orders.
 
 mod cart;
+mod killed;
 mod model;
 mod orders;
-mod payments;
+pub mod payments;
 mod race;
 mod staff;
-mod stock;
+pub mod stock;
 mod voice;
 
 use http::header::CONTENT_TYPE;

@@ -1,11 +1,15 @@
 //! What is said does something to the cart, when the request asks for it.
 
+use pravis::containers::VOICE_UPLOADS;
+use pravis::ports::blobs::{BlobName, PutOptions, whole};
 use serde_json::{Value, json};
 
 use super::put_in;
 use super::stock::product_with;
+use crate::api::samples::hum;
 use crate::support::app::TestApp;
 use crate::support::client::Client;
+use crate::support::steps::{Steps, stepped};
 
 async fn say(caller: &Client, text: &str, product: &pravis::types::ProductId, apply: bool) -> Value {
     let context = json!({ "currentProduct": product, "products": [product] });
@@ -108,4 +112,38 @@ async fn a_products_price_and_name_from_a_client_mean_nothing() {
     let unknown = pravis::types::ProductId::generate();
     let said = say(&customer, "add this to my cart", &unknown, true).await;
     assert_eq!((&said["applied"], count(&customer).await), (&json!(false), json!(0)));
+}
+
+#[tokio::test]
+async fn a_recording_fills_the_cart_once_however_often_its_job_dies() {
+    let place = tempfile::tempdir().unwrap();
+    let said = "add this to my cart";
+    let words: Vec<Value> = said.split(' ').map(|word| json!({ "t": word, "b": 0.0, "d": 0.3, "p": 0.99 })).collect();
+    let heard = json!({ "t": said, "b": 0.0, "d": 2.0, "p": 0.99, "w": words });
+    let script = place.path().join("recogniser.sh");
+    std::fs::write(&script, format!("cat > /dev/null\necho '{heard}'\n")).unwrap();
+    let app = TestApp::start_idle(&[("PRAVIS_RECOGNISER", &format!("/bin/sh {}", script.display()))]).await;
+    let customer = app.customer().await;
+    let product = product_with(&app, 9).await;
+    let asked = json!({
+        "contentType": "audio/wav", "language": "en-IN", "context": { "currentProduct": product }, "apply": true
+    });
+    let sample = customer.post("/api/v1/voice/samples").json(&asked).await.expect(201).json();
+    let id = sample["id"].as_str().unwrap();
+    let upload = BlobName::new(VOICE_UPLOADS, format!("pravis/{}/{id}", customer.id));
+    let options = PutOptions { content_type: Some("audio/wav".into()), ..PutOptions::default() };
+    app.state.blobs.put(&upload, whole(hum(1.0)), options).await.unwrap();
+    let path = format!("/api/v1/voice/samples/{id}");
+    customer.post(&format!("{path}/complete")).await.expect(202);
+    for calls in [8, 10, 12, 14] {
+        let dying = stepped(&app, &Steps::fail_from(calls)).await;
+        app.fire("VoiceJobsRun", &dying).await;
+    }
+    for outcome in app.fire("VoiceJobsRun", &app.state).await {
+        outcome.unwrap();
+    }
+    let ended = customer.get(&path).await.expect(200).json();
+    assert_eq!(ended["status"], "completed", "{ended}");
+    assert_eq!((&ended["result"]["applied"], &ended["result"]["cart"]["itemCount"]), (&json!(true), &json!(1)));
+    assert_eq!(count(&customer).await, 1);
 }

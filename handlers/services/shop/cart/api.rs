@@ -21,7 +21,8 @@ use crate::services::shop::{products, snapshot};
 use crate::state::AppState;
 use crate::types::{CartLineId, ProductId, Service};
 
-const MAX_OPTION_CHARS: usize = 60;
+/// What a product comes in is told up to this length.
+const MAX_LISTED_CHARS: usize = 240;
 /// Between the version of the document and the hash of what is shown of it, in an entity tag.
 const TAG_SEPARATOR: char = '~';
 
@@ -215,7 +216,7 @@ fn option(field: &str, asked: Option<String>, offered: &[String]) -> Result<Opti
     };
     let found = offered.iter().find(|offered| offered.eq_ignore_ascii_case(asked.trim()));
     found.cloned().map(Some).ok_or_else(|| {
-        let listed: String = offered.join(", ").chars().take(MAX_OPTION_CHARS * 4).collect();
+        let listed: String = offered.join(", ").chars().take(MAX_LISTED_CHARS).collect();
         Error::field(field, format!("expected one of {listed}"))
     })
 }

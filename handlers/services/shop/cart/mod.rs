@@ -8,7 +8,7 @@ mod store;
 mod view;
 
 pub use guest::GuestCartId;
-pub use store::{Owner, change, read, without_order};
+pub use store::{Owner, change, give_up, read, take_out};
 pub use api::{CartHeaders, choose, find, once};
 pub use spoken::{apply, known};
 pub use view::{CartView, comes_in, summary_of, view_of};

@@ -118,7 +118,11 @@ pub async fn change(
         if matches!(condition, Condition::IfMatch(tag) if *tag != found.tag()) {
             return Err(Error::new(Code::PreconditionFailed, "The cart was changed meanwhile; read it again and repeat."));
         }
+        let before = found.cart.lines.clone();
         change(&mut found.cart)?;
+        if found.cart.lines != before {
+            found.cart.next_order = OrderId::generate();
+        }
         found.cart.updated_at = state.clock.now();
         let (tenant, ttl) = match &owner {
             Owner::Customer { tenant, .. } => (tenant, Ttl::Never),
@@ -154,21 +158,43 @@ pub(super) fn busy() -> Error {
         .with_retry_after(Duration::from_secs(1))
 }
 
-/// The operation that takes out of a customer's cart what was ordered from it; none where the order was made
-/// of what is no longer its content.
+/// The operation that takes out of a customer's cart what is ordered; `None` where not all of it is there any
+/// more.
 ///
 /// # Errors
 /// Those of reading the cart.
-pub async fn without_order<'a>(
+pub async fn take_out(
     state: &AppState,
     owner: &Owner,
     order: &OrderId,
-    lines: impl IntoIterator<Item = (&'a Choice, u32)>,
+    lines: &[(&Choice, u32)],
 ) -> Result<Option<Operation>> {
     let mut found = read(state, owner).await?;
-    let Some(version) = found.version.filter(|_| found.cart.next_order == *order) else { return Ok(None) };
-    found.cart.ordered(order, lines, OrderId::generate());
-    found.cart.updated_at = state.clock.now();
-    let document = NewDocument::new(ID, &found.cart)?.with_ttl(Ttl::Never);
-    Ok(Some(Operation::Replace(document, Condition::IfMatch(version))))
+    let Some(version) = found.version.take() else { return Ok(None) };
+    match found.cart.ordered(order, lines, OrderId::generate()) {
+        true => replacement(state, found.cart, version).map(Some),
+        false => Ok(None),
+    }
+}
+
+/// The operation after which another order is made of a customer's cart than this one; `None` where that is so.
+///
+/// # Errors
+/// Those of reading the cart.
+pub async fn give_up(state: &AppState, owner: &Owner, order: &OrderId) -> Result<Option<Operation>> {
+    let mut found = read(state, owner).await?;
+    let Some(version) = found.version.take().filter(|_| found.cart.next_order == *order) else { return Ok(None) };
+    found.cart.next_order = OrderId::generate();
+    replacement(state, found.cart, version).map(Some)
+}
+
+fn replacement(state: &AppState, cart: Cart, version: ETag) -> Result<Operation> {
+    let cart = Cart { updated_at: state.clock.now(), ..cart };
+    let document = NewDocument::new(ID, &cart)?.with_ttl(Ttl::Never);
+    Ok(Operation::Replace(document, Condition::IfMatch(version)))
+}
+
+pub(super) fn busy() -> Error {
+    Error::new(Code::Unavailable, "The cart is changed all the time; please try again.")
+        .with_retry_after(Duration::from_secs(1))
 }

@@ -144,7 +144,7 @@ pub async fn give_up(
             let mut operations = vec![store::put(&found.order, Some(&found.etag))?];
             if found.order.of_cart {
                 let owner = Owner::Customer { tenant: customer.tenant.clone(), user: customer.user.clone() };
-                operations.extend(cart::without_order(state, &owner, id, []).await?);
+                operations.extend(cart::give_up(state, &owner, id).await?);
             }
             if !customer.write(state, operations).await? {
                 tokio::time::sleep(TURN_PAUSE * (turn + 1)).await;

@@ -158,7 +158,14 @@ async fn conclude(
     if order.of_cart {
         let owner = Owner::Customer { tenant: customer.tenant.clone(), user: customer.user.clone() };
         let lines: Vec<(&Choice, u32)> = order.lines.iter().map(|line| (&line.choice, line.quantity)).collect();
-        operations.extend(cart::without_order(state, &owner, &order.id, lines).await?);
+        let Some(operation) = cart::take_out(state, &owner, &order.id, &lines).await? else {
+            let given = give_up(state, customer, &order.id, By::Customer, "the cart changed").await?;
+            // The same order under another request was placed.
+            let placed = given.is_some_and(|found| found.order.status.is_shown());
+            let changed = || Error::new(Code::Conflict, "The cart was changed meanwhile; look at it and order again.");
+            return if placed { Ok(false) } else { Err(changed()) };
+        };
+        operations.push(operation);
     }
     customer.write(state, operations).await
 }

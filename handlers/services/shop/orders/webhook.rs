@@ -171,7 +171,10 @@ fn apply(state: &AppState, customer: &Customer, order: &mut Order, news: &News) 
 
 /// Refuses what the provider did not send, or did not send now. All refusals are alike.
 async fn check_signature(state: &AppState, request: &Request) -> Result<()> {
-    let refused = || Error::new(Code::NotPermitted, "The signature is not good for this body at this time.");
+    let refused = || {
+        let expected = "expected the provider's signature of this body, at most five minutes old";
+        Error::field("X-Payment-Signature", expected)
+    };
     let secret = state.secrets.get(SECRET).await?.ok_or_else(refused)?;
     let (seconds, signature) = request.header(SIGNATURE).and_then(parts).ok_or_else(refused)?;
     let sent: i64 = seconds.parse().map_err(|_| refused())?;
