@@ -17,16 +17,17 @@ const DAY: u32 = 86_400;
 /// change feed.
 const BY_ID: Indexing = Indexing::Only { fields: &[], orders: &[] };
 
-/// Everything of one customer: account, consents, voice samples, interactions, outbox. Beside them, for each
-/// tenant, its API keys ([`api_keys`]) and who of its people has a role ([`team`]).
+/// Everything of one customer: account, consents, cart, orders, voice samples, interactions, outbox. Beside
+/// them strangers' carts and, for each tenant, its API keys ([`api_keys`]), who of its people has a role
+/// ([`team`]), and its anonymous sales ([`sales`]).
 pub static CUSTOMERS: Container = Container {
     name: "customers",
     partition_key: &["tenantId", "userId"],
     default_ttl: None,
     indexing: Indexing::Only {
         // Every listing is of one kind; timers look for samples that are stuck, for recordings that come out of
-        // the archive, and for accounts whose erasure is due.
-        fields: &["kind", "status", "createdAt", "uploadUntil", "recording.status", "erasure.dueAt"],
+        // the archive, for accounts whose erasure is due, and for orders that something is open about.
+        fields: &["kind", "status", "createdAt", "uploadUntil", "recording.status", "erasure.dueAt", "attentionAt"],
         orders: &[
             OrderIndex { equal: &["kind"], by: "createdAt" },
             OrderIndex { equal: &["kind", "status"], by: "createdAt" },
@@ -153,6 +154,12 @@ pub fn customer(tenant: &TenantId, owner: &str) -> PartitionKey {
 /// The partition of `CUSTOMERS` that holds the API keys of a tenant. No owner has such an id.
 pub fn api_keys(tenant: &TenantId) -> PartitionKey {
     customer(tenant, "api-keys")
+}
+
+/// The partition of `CUSTOMERS` that holds the sales of customers who are no longer there, which name nobody.
+/// No owner has such an id.
+pub fn sales(tenant: &TenantId) -> PartitionKey {
+    customer(tenant, "sales")
 }
 
 /// The partition of `CUSTOMERS` that tells who has a role at a tenant. No owner has such an id.

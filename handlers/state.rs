@@ -14,6 +14,7 @@ use crate::ports::clock::Clock;
 use crate::ports::documents::{DedicatedFeeds, DocumentStore};
 use crate::ports::events::EventBus;
 use crate::ports::limits::RateLimits;
+use crate::ports::payments::Payments;
 use crate::ports::reporting::ReportingDb;
 use crate::ports::secrets::Secrets;
 use crate::ports::speech::Speech;
@@ -46,6 +47,7 @@ pub struct App {
     pub events: Arc<dyn EventBus>,
     pub secrets: Arc<dyn Secrets>,
     pub speech: Arc<dyn Speech>,
+    pub payments: Arc<dyn Payments>,
     pub keys: KeyRing,
     pub passwords: PasswordHasher,
     pub sessions: Arc<LiveSessions>,

@@ -6,6 +6,7 @@ pub mod cache;
 pub mod dependency;
 pub mod documents;
 pub mod events;
+pub mod payments;
 pub mod queues;
 pub mod reporting;
 pub mod secrets;

@@ -9,6 +9,7 @@ pub mod documents;
 pub mod error;
 pub mod events;
 pub mod limits;
+pub mod payments;
 pub mod queues;
 pub mod reporting;
 pub mod secrets;

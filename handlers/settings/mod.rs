@@ -80,6 +80,10 @@ pub struct Settings {
     pub search_path: OsString,
     /// `PRAVIS_SECRET_<NAME>`: secrets by name, hyphens written as underscores.
     pub secrets: BTreeMap<String, SecretRef>,
+    /// `PRAVIS_WHATSAPP_NUMBER`: where shoppers ask about products and orders, country code first, digits only.
+    pub whatsapp_number: Option<String>,
+    /// `PRAVIS_PAYMENT_PAGE`: the payment provider's page; without it orders are paid on delivery.
+    pub payment_page: Option<Url>,
     /// `STORAGE_PRICES`: what stored data costs, for estimates.
     pub storage_prices: StoragePrices,
     /// Where the services behind the ports are.
@@ -167,6 +171,8 @@ impl Settings {
             cache_bytes: number("PRAVIS_CACHE_MIB", get("PRAVIS_CACHE_MIB"), 1..=65536, 128)? as u64 * 1024 * 1024,
             search_path: get("PATH").unwrap_or_default().into(),
             secrets: secrets(variables),
+            whatsapp_number: get("PRAVIS_WHATSAPP_NUMBER").map(whatsapp_number).transpose()?,
+            payment_page: get("PRAVIS_PAYMENT_PAGE").map(|text| http_url("PRAVIS_PAYMENT_PAGE", text)).transpose()?,
             storage_prices: prices::storage_prices(get)?,
             connections,
         })
@@ -226,6 +232,15 @@ fn front_door_id(text: &str) -> Result<String, SettingError> {
     match is_guid {
         true => Ok(text.to_ascii_lowercase()),
         false => Err(SettingError::new("FRONT_DOOR_ID", "expected the GUID of the profile (its property frontDoorId)")),
+    }
+}
+
+/// A number as WhatsApp's links take it: digits, the country code first (E.164 without its plus sign).
+fn whatsapp_number(text: &str) -> Result<String, SettingError> {
+    let is_number = (8..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    match is_number && !text.starts_with('0') {
+        true => Ok(text.to_owned()),
+        false => Err(SettingError::new("PRAVIS_WHATSAPP_NUMBER", "expected 8 to 15 digits, the country code first")),
     }
 }
 
@@ -341,6 +356,8 @@ mod tests {
             ("PRAVIS_VOICE_CONCURRENCY", "0"),
             ("PRAVIS_CACHE_MIB", "lots"),
             ("PRAVIS_ERASURE_DAYS", "31"),
+            ("PRAVIS_WHATSAPP_NUMBER", "+91 98480"),
+            ("PRAVIS_PAYMENT_PAGE", "pay.example/pravis"),
             ("STORAGE_PRICES", "cheap"),
             ("SPEECH_PROVIDER", "whisper"),
             ("COSMOS_ENDPOINT", "boutique.documents.example"),

@@ -9,14 +9,19 @@ use super::jobs::{self, Progress, SETTLED, Ticket};
 use crate::containers::{ACCOUNT_JOBS, BLOB_CONTAINERS, CUSTOMERS, DIRECTORY, customer};
 use crate::error::{Error, Result};
 use crate::identity::EndReason;
+use crate::ordering::order::Order;
 use crate::ports::blobs::BlobName;
 use crate::ports::documents::{Document, NewDocument, Operation, PartitionKey, Query, Scope, Ttl};
 use crate::ports::{Condition, ETag, PortErrorKind};
 use crate::services::accounts::{self, Pseudonym, User};
 use crate::services::voice::forget;
-use crate::services::{analytics, outbox};
+use crate::services::{analytics, outbox, shop};
 use crate::state::AppState;
 use crate::types::{ErasureId, EventId, TenantId, UserId};
+
+/// Documents whose end has effects elsewhere.
+const ORDER: &str = Order::KIND;
+const DRAFT: &str = Order::DRAFT;
 
 const PAGE: usize = 100;
 /// How long the event that tells other systems of an erasure waits for its relay. It names the customer, so
@@ -216,6 +221,9 @@ impl Erasure<'_> {
                 let is_event = kind(document)? == outbox::KIND;
                 if is_event {
                     self.follow(document).await?;
+                }
+                if [ORDER, DRAFT].contains(&kind(document)?.as_str()) {
+                    shop::orders::forget(self.state, self.tenant(), self.user(), document).await?;
                 }
                 if document.id != self.user().as_str() && (outbox || !is_event) {
                     removed.push(document.id.as_str());

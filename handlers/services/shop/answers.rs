@@ -7,13 +7,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::cart::CartView;
 use super::snapshot;
 use crate::catalogue::{Dimension, Facets, Matches, Product, ProductFilter, Search, Snapshot, Wording};
 use crate::error::Result;
+use crate::ordering::totals::Totals;
 use crate::state::AppState;
 use crate::types::{InteractionId, Language, Paise, ProductId, TenantId};
 use crate::understanding::reply::{
-    Constraint, Found, FoundProduct, ProductFacts, Question, Relaxation, join_ssml, uncovered,
+    CartLine, CartSummary, Constraint, Found, FoundProduct, ProductFacts, Question, Relaxation, Removal, join_ssml,
+    uncovered,
 };
 use crate::understanding::{
     Action, CONFIDENT, Context, Intent, ProductReference, Slots, Understood, compose, understand,
@@ -74,6 +77,13 @@ pub struct Answer {
     /// What else the sentence asked for, in order: to be done after `action`. `text` and `ssml` speak of it, too.
     #[serde(default)]
     pub then: Vec<FollowUp>,
+    /// Whether the server has done to the cart what the actions say, as the request asked it to: the client does
+    /// not do it again.
+    #[serde(default)]
+    pub applied: bool,
+    /// The cart after that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cart: Option<CartView>,
     #[schema(value_type = Option<String>)]
     pub interaction_id: Option<InteractionId>,
 }
@@ -130,8 +140,21 @@ pub struct Utterance<'a> {
 /// # Errors
 /// Those of reading the catalogue.
 pub async fn answer(state: &AppState, tenant: &TenantId, utterance: Utterance<'_>) -> Result<Answer> {
+    answer_with(state, tenant, utterance, None).await
+}
+
+/// Answers an utterance of somebody whose cart is known.
+///
+/// # Errors
+/// Those of reading the catalogue.
+pub async fn answer_with(
+    state: &AppState,
+    tenant: &TenantId,
+    utterance: Utterance<'_>,
+    cart: Option<CartSummary>,
+) -> Result<Answer> {
     let catalogue = snapshot(state, tenant).await?;
-    Ok(answer_from(&catalogue, utterance))
+    Ok(assemble(&catalogue, utterance, cart, |understood| understood))
 }
 
 /// Answers as [`answer`] does, but repeats no word that is not the shop's own: for shoppers who let us keep
@@ -139,14 +162,32 @@ pub async fn answer(state: &AppState, tenant: &TenantId, utterance: Utterance<'_
 ///
 /// # Errors
 /// Those of reading the catalogue.
-pub async fn answer_unquoted(state: &AppState, tenant: &TenantId, utterance: Utterance<'_>) -> Result<Answer> {
+pub async fn answer_unquoted(
+    state: &AppState,
+    tenant: &TenantId,
+    utterance: Utterance<'_>,
+    cart: Option<CartSummary>,
+) -> Result<Answer> {
     let catalogue = snapshot(state, tenant).await?;
-    Ok(assemble(&catalogue, utterance, unquoted))
+    Ok(assemble(&catalogue, utterance, cart, unquoted))
+}
+
+/// Whether the words may be about the cart, so that it is worth knowing.
+pub fn concerns_cart(text: &str, context: &Context) -> bool {
+    let concerned = |intent| {
+        matches!(
+            intent,
+            Intent::AddToCart | Intent::RemoveFromCart | Intent::ChangeQuantity | Intent::ReadCart | Intent::Checkout
+        )
+    };
+    let understood = understand(text, context);
+    // What follows another request is understood only after its answer.
+    concerned(understood.intent) || !understood.then.is_empty()
 }
 
 /// Answers an utterance from a catalogue in memory: pure, and fast enough for an async thread.
 pub fn answer_from(catalogue: &Snapshot, utterance: Utterance<'_>) -> Answer {
-    assemble(catalogue, utterance, |understood| understood)
+    assemble(catalogue, utterance, None, |understood| understood)
 }
 
 /// What was understood, without the shopper's free words.
@@ -161,12 +202,18 @@ fn unquoted(mut understood: Understood) -> Understood {
 }
 
 /// Composes the answer; `told` gives what of the understood may be told once the catalogue was asked.
-fn assemble(catalogue: &Snapshot, utterance: Utterance<'_>, told: fn(Understood) -> Understood) -> Answer {
+fn assemble(
+    catalogue: &Snapshot,
+    utterance: Utterance<'_>,
+    mut cart: Option<CartSummary>,
+    told: fn(Understood) -> Understood,
+) -> Answer {
     let Utterance { text, certainty, context, language } = utterance;
     let mut understood = doubted(understand(text, context), certainty);
     let language = language.unwrap_or(understood.language);
     let requests = std::mem::take(&mut understood.then);
-    let mut answer = respond(catalogue, understood, context, language, told);
+    let mut answer = respond(catalogue, understood, context, language, cart.as_ref(), told);
+    carry_out(&answer.action, catalogue, language, &mut cart);
     let mut context = following(&answer, context);
     for request in requests {
         // What comes after a question waits for its answer.
@@ -177,7 +224,8 @@ fn assemble(catalogue: &Snapshot, utterance: Utterance<'_>, told: fn(Understood)
         if understood.intent == Intent::Unknown {
             continue;
         }
-        let next = respond(catalogue, understood, &context, language, told);
+        let next = respond(catalogue, understood, &context, language, cart.as_ref(), told);
+        carry_out(&next.action, catalogue, language, &mut cart);
         context = following(&next, &context);
         answer.text = format!("{} {}", answer.text, next.text);
         answer.ssml = join_ssml(&answer.ssml, &next.ssml);
@@ -209,13 +257,15 @@ fn respond(
     understood: Understood,
     context: &Context,
     language: Language,
+    cart: Option<&CartSummary>,
     told: fn(Understood) -> Understood,
 ) -> Answer {
     let (matches, facets) = match understood.intent {
         Intent::Search => search(catalogue, &understood),
         _ => Default::default(),
     };
-    let found = find(catalogue, &understood, context, &matches, language);
+    let mut found = find(catalogue, &understood, context, &matches, language);
+    found.cart = cart.cloned();
     let understood = told(understood);
     let reply = compose(&understood, &found);
     let shown: Vec<&Product> = match understood.intent {
@@ -238,8 +288,38 @@ fn respond(
         slot_confidence: understood.slot_confidence,
         question: reply.question,
         then: Vec::new(),
+        applied: false,
+        cart: None,
         interaction_id: None,
     }
+}
+
+/// The cart as it will be when an action is done: a later request of the same sentence may ask for it.
+fn carry_out(action: &Action, catalogue: &Snapshot, language: Language, cart: &mut Option<CartSummary>) {
+    let Some(cart) = cart else { return };
+    let lines = &mut cart.lines;
+    match action {
+        Action::AddToCart { product_id, quantity } => {
+            if let Some(line) = lines.iter_mut().find(|line| line.product.id == *product_id) {
+                line.quantity = line.quantity.saturating_add(*quantity);
+            } else if let Some(product) = catalogue.get(product_id) {
+                let name = product.name.get(language).to_owned();
+                let product = FoundProduct { id: product.id.clone(), name, price: product.price_paise };
+                lines.push(CartLine { product, quantity: *quantity });
+            }
+        }
+        Action::ChangeQuantity { product_id, quantity } => {
+            if let Some(line) = lines.iter_mut().find(|line| line.product.id == *product_id) {
+                line.quantity = *quantity;
+            }
+        }
+        Action::RemoveFromCart { removal: Removal::Product { product_id } } => {
+            lines.retain(|line| line.product.id != *product_id);
+        }
+        Action::RemoveFromCart { removal: Removal::Everything { .. } } => lines.clear(),
+        _ => return,
+    }
+    cart.total = Totals::of(lines.iter().map(|line| (line.product.price, line.quantity))).total;
 }
 
 /// What remains of an understanding when it is not sure that the words were said: a recogniser forces
@@ -465,7 +545,7 @@ mod tests {
             let told = |answer: Answer| serde_json::to_string(&answer).unwrap();
             let quoting = told(answer_from(&catalogue, utterance));
             assert!(quoting.contains("zanzibar"), "{text}: {quoting}");
-            let unquoting = told(assemble(&catalogue, utterance, unquoted));
+            let unquoting = told(assemble(&catalogue, utterance, None, unquoted));
             assert!(!unquoting.contains("zanzibar"), "{text}: {unquoting}");
         }
     }

@@ -1,12 +1,17 @@
-//! The shop: its catalogue for shoppers, what a shopper's words find in it, and what staff does to it.
+//! The shop: its catalogue for shoppers, what a shopper's words find in it, what staff does to it, its stock, carts
+//! and orders.
 
 pub mod admin;
 pub mod answers;
+pub mod cart;
 mod changes;
+mod enquiry;
+pub mod orders;
 pub mod products;
 mod query;
 #[cfg(test)]
 mod searched;
+pub mod stock;
 mod store;
 mod view;
 
@@ -17,5 +22,15 @@ use crate::function::Function;
 
 /// This service's rows of the registry.
 pub fn functions() -> Vec<Function> {
-    [products::functions(), admin::functions(), changes::functions()].into_iter().flatten().collect()
+    [
+        products::functions(),
+        admin::functions(),
+        changes::functions(),
+        stock::functions(),
+        cart::functions(),
+        orders::functions(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
 use super::query::{ProductQuery, language, limit};
-use super::{ProductView, snapshot_and_status};
+use super::{ProductView, enquiry, snapshot_and_status};
 use crate::caching::{CacheStatus, Cached, Change, PerTenant, table};
 use crate::catalogue::{Facets, Matches, Product, Snapshot};
 use crate::error::{Code, Error, Result};
@@ -205,9 +205,14 @@ async fn view(state: AppState, request: Request) -> Result<Response> {
     let asked = Asked::of(&state, &request).await?;
     let id = asked.product(&request)?;
     let what = ("view", id.clone());
+    let settings = state.clone();
     asked
         .answer(&state, &request, form, what, move |catalogue| {
-            catalogue.get(&id).map(|product| ProductView::of(product, form.language))
+            let view = catalogue.get(&id).map(|product| ProductView::of(product, form.language));
+            view.map(|view| {
+                let enquiry_url = enquiry::about_product(&settings.settings, &view.name, view.price_paise);
+                ProductView { enquiry_url, ..view }
+            })
         })
         .await
 }

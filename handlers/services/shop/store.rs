@@ -4,14 +4,18 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::caching::{CacheStatus, Cached, PerTenant, table};
 use crate::catalogue::{Category, Policy, Product, Snapshot, product_id};
 use crate::containers::CATALOGUE;
 use crate::error::{Error, Result};
-use crate::ports::documents::{Document, DocumentStore, Filter, NewDocument, Operation, PartitionKey, Query, Scope};
+use crate::ports::documents::{
+    Document, DocumentStore, Filter, NewDocument, Operation, PartitionKey, Query, Scope, Ttl,
+};
+use crate::ports::{Condition, PortResult};
 use crate::seed;
 use crate::services::outbox;
 use crate::state::AppState;
@@ -53,6 +57,39 @@ async fn read(documents: &dyn DocumentStore, tenant: &TenantId) -> Result<Snapsh
     let categories: Vec<Category> = read_all(&entries(documents, tenant, CATEGORY).await?)?;
     let policies: Vec<Policy> = read_all(&entries(documents, tenant, POLICY).await?)?;
     AppState::blocking(move || Snapshot::new(products, categories, policies)).await
+}
+
+/// How many pieces a product's document says there are.
+#[derive(Deserialize)]
+pub(super) struct Pieces {
+    pub stock: u32,
+}
+
+/// The document of a product, or `None`. One point read.
+pub(super) async fn product_document(
+    documents: &dyn DocumentStore,
+    tenant: &TenantId,
+    product: &ProductId,
+) -> Result<Option<Document>> {
+    Ok(documents.read(&CATALOGUE, &partition(tenant, PRODUCT), product.as_str()).await?)
+}
+
+/// Has the catalogue say how many pieces there are, in the version of the product that was read.
+///
+/// # Errors
+/// The port's, which tells of a lost race.
+pub(super) async fn write_pieces(
+    documents: &dyn DocumentStore,
+    tenant: &TenantId,
+    read: &Document,
+    pieces: u32,
+) -> PortResult<()> {
+    // Whatever else is in the document stays, also what this version of the program does not know.
+    let mut body: Map<String, Value> = read.read()?;
+    body.insert("stock".into(), pieces.into());
+    let document = NewDocument { id: read.id.clone(), body, ttl: Ttl::Default };
+    let condition = Condition::IfMatch(read.etag.clone());
+    documents.replace(&CATALOGUE, &partition(tenant, PRODUCT), document, condition).await.map(drop)
 }
 
 fn read_all<T: DeserializeOwned>(documents: &[Document]) -> Result<Vec<T>> {

@@ -48,6 +48,9 @@ pub struct ProductView {
     pub tags: Vec<String>,
     pub image: Option<String>,
     pub images: Vec<String>,
+    /// Opens a chat with the boutique about it, where one product is shown; absent where it has no number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enquiry_url: Option<String>,
 }
 
 impl ProductView {
@@ -82,6 +85,7 @@ impl ProductView {
             tags: product.tags.clone(),
             image: product.images.first().cloned(),
             images: product.images.clone(),
+            enquiry_url: None,
         }
     }
 

@@ -11,12 +11,13 @@ use super::permissions::Permissions;
 use super::store;
 use super::usage::Metered;
 use crate::containers::customer;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::function::{Function, LimitClass};
 use crate::http::{Request, Response, json, no_store};
 use crate::identity::{Caller, Principal};
 use crate::services::accounts;
 use crate::services::shop::answers::{self, Answer, Utterance};
+use crate::services::shop::cart::{self, CartHeaders, Owner};
 use crate::state::AppState;
 use crate::types::Service;
 use crate::types::{InteractionId, Language};
@@ -31,14 +32,18 @@ pub fn functions() -> Vec<Function> {
         Function::http("VoiceCommand", Service::Voice, Method::POST, "v1/voice/command", command)
             .limit(LimitClass::Voice)
             .summary("Answers what a shopper says, given as text.")
+            .headers::<CartHeaders>()
             .takes::<CommandRequest>("application/json", example())
             .answers::<Answer>(StatusCode::OK, "What was understood, and the answer.", answer_example())
+            .fails(&[Code::IdempotencyKeyReused])
             .into(),
         Function::http("VoiceProcessCommand", Service::Voice, Method::POST, "v1/voice/process-command", command)
             .limit(LimitClass::Voice)
             .summary("The same as `voice/command`.")
+            .headers::<CartHeaders>()
             .takes::<CommandRequest>("application/json", example())
             .answers::<Answer>(StatusCode::OK, "What was understood, and the answer.", answer_example())
+            .fails(&[Code::IdempotencyKeyReused])
             .into(),
     ]
 }
@@ -53,7 +58,7 @@ pub(super) fn answer_example() -> Value {
         "slotConfidence": { "category": 1.0, "fabric": 1.0, "maxPricePaise": 1.0 }, "question": null,
         "then": [{ "intent": "checkout", "confidence": 0.96, "action": { "type": "checkout", "path": "/checkout" },
             "slots": { "category": null, "fabric": [], "weave": [], "colors": [], "notColors": [], "minPricePaise": null, "maxPricePaise": null, "sizes": [], "occasion": null, "quantity": null, "sort": null } }],
-        "interactionId": "int_01KAXQ8W0V7D3T4Z5J6N8P9R2S"
+        "applied": false, "interactionId": "int_01KAXQ8W0V7D3T4Z5J6N8P9R2S"
     })
 }
 
@@ -68,6 +73,10 @@ struct CommandRequest {
     context: Context,
     /// The language to answer in; by default the one that was used.
     language: Option<Language>,
+    /// Whether the server does to the cart what `action` and `then` say, and the client does not: to that of the
+    /// account, or of the stranger who sends `X-Cart-Id`. Nothing is ordered by it.
+    #[serde(default)]
+    apply: bool,
 }
 
 async fn command(state: AppState, request: Request) -> Result<Response> {
@@ -79,7 +88,13 @@ async fn command(state: AppState, request: Request) -> Result<Response> {
     }
     let context = asked.context.bounded();
     let utterance = Utterance { text, certainty: 1.0, context: &context, language: asked.language };
-    let answer = answers::answer(&state, request.caller.tenant(), utterance).await?;
+    let (tenant, owner) = (request.caller.tenant(), Owner::of(&request)?);
+    let known = cart::known(&state, tenant, &owner, &utterance).await?;
+    let mut answer = answers::answer_with(&state, tenant, utterance, known).await?;
+    if asked.apply {
+        let once = cart::once(&request)?;
+        answer = cart::apply(&state, tenant, owner, once.as_ref(), answer).await?;
+    }
     let answer = converse(&state, &request.caller, text, answer, "command", None).await?;
     Ok(no_store(json(&answer)?))
 }

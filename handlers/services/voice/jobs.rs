@@ -15,10 +15,12 @@ use crate::audio::{Analysis, Limits};
 use crate::containers::CUSTOMERS;
 use crate::error::{Code, Error, Result};
 use crate::function::{BlobWritten, Function, Outcome, TimerTick};
+use crate::ordering::cart::Done;
 use crate::ports::blobs::{PutOptions, whole};
 use crate::ports::documents::{Filter, Query, Scope};
 use crate::ports::{Condition, ETag, PortErrorKind};
 use crate::services::shop::answers::{self, Answer};
+use crate::services::shop::cart::{self, Owner};
 use crate::state::AppState;
 use crate::types::InteractionId;
 use crate::types::Service;
@@ -195,9 +197,20 @@ async fn listen(state: &AppState, ticket: &Ticket, sample: &mut Sample) -> Resul
     let answer = match &recognition.transcript {
         Some(transcript) => {
             let utterance = recognition.utterance(transcript, &sample.context, sample.language);
-            Some(match consent {
-                true => answers::answer(state, &ticket.tenant_id, utterance).await?,
-                false => answers::answer_unquoted(state, &ticket.tenant_id, utterance).await?,
+            let tenant = &ticket.tenant_id;
+            let owner = Owner::Customer { tenant: tenant.clone(), user: ticket.user_id.clone() };
+            let known = cart::known(state, tenant, &owner, &utterance).await?;
+            let answer = match consent {
+                true => answers::answer_with(state, tenant, utterance, known).await?,
+                false => answers::answer_unquoted(state, tenant, utterance, known).await?,
+            };
+            Some(match sample.apply {
+                // Once for the sample, however often it is worked.
+                true => {
+                    let once = Done { key: sample.id.to_string(), content: String::new() };
+                    cart::apply(state, tenant, owner, Some(&once), answer).await?
+                }
+                false => answer,
             })
         }
         None => None,

@@ -89,6 +89,9 @@ pub struct Sample {
     pub tier: TierId,
     #[serde(default)]
     pub context: Context,
+    /// Whether the cart follows what is said.
+    #[serde(default)]
+    pub apply: bool,
     pub created_at: DateTime<Utc>,
     /// Until when the recording may be uploaded.
     pub upload_until: DateTime<Utc>,

@@ -106,6 +106,9 @@ struct CreateSample {
     /// What the shopper saw and asked for last.
     #[serde(default)]
     context: Context,
+    /// Whether the server does to the account's cart what is said, as in `voice/command`.
+    #[serde(default)]
+    apply: bool,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -259,6 +262,7 @@ pub(super) fn new_sample(
         language,
         tier,
         context: context.bounded(),
+        apply: false,
         created_at: now,
         upload_until: now + UPLOAD_TIME,
         finished_at: None,
@@ -288,7 +292,8 @@ async fn create(state: AppState, request: Request) -> Result<Response> {
     // Nothing begins for an account that is closed.
     Permissions::of(&state, &principal.tenant, &principal.user).await?.ok_or_else(accounts::closed)?;
     usage::check(&state, &principal.tenant, &principal.user, &principal.tier).await?;
-    let sample = new_sample(&state, asked.content_type, asked.language, asked.context, principal.tier.clone());
+    let mut sample = new_sample(&state, asked.content_type, asked.language, asked.context, principal.tier.clone());
+    sample.apply = asked.apply;
     let ticket =
         Ticket { tenant_id: principal.tenant.clone(), user_id: principal.user.clone(), sample_id: sample.id.clone() };
     let max_bytes = state.tiers.tier(&principal.tenant, &principal.tier).await.upload_bytes;

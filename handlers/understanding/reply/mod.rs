@@ -20,7 +20,7 @@ pub use words::number_words;
 pub(crate) use action::uncovered;
 use action::{product_path, search_path};
 use speech::Speech;
-pub use speech::join_ssml;
+pub use speech::{join_ssml, ssml_of};
 use words::{list, money};
 
 use super::terms::Page;

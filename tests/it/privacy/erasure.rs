@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use super::*;
 use crate::support::app::{PASSWORD, TestApp, eventually};
 use crate::support::client::Answer;
-use crate::support::steps::{Steps, stepped};
 
 const ME: &str = "/api/v1/users/me";
 const LOGIN: &str = "/api/v1/auth/login";
@@ -464,4 +463,40 @@ fn holds(files: &[(String, Vec<u8>)], marker: &str) -> bool {
         }
         found
     })
+}
+
+#[tokio::test]
+async fn orders_of_an_erased_customer_give_their_pieces_back_or_leave_a_sale_that_names_nobody() {
+    use pravis::containers::sales;
+    use shop::stock::{figures, product_with};
+    let app = TestApp::start_idle(&[DAYS]).await;
+    let (person, staff) = (app.customer().await, app.staff().await);
+    let product = product_with(&app, 5).await;
+    let mut orders = Vec::new();
+    for pieces in [2, 1] {
+        let placed = shop::order_directly(&person, &product, pieces).await.expect(201).json();
+        orders.push(placed["orderId"].as_str().unwrap().to_owned());
+    }
+    for to in ["packed", "shipped"] {
+        let path = format!("/api/v1/admin/orders/{}/transitions", orders[1]);
+        staff.post(&path).json(&json!({ "to": to })).await.expect(200);
+    }
+    shopped(&app, &person).await;
+    let before = figures(&app, &product).await;
+    assert_eq!((before.on_hand, before.sold), (4, 1));
+    ask(&person).await;
+    come_due(&app).await;
+    finish(&app).await;
+    let ids = [person.id.to_string(), person.email.clone(), "Temple Street".into(), "98480 12345".into()];
+    nothing_remains(&app, &person, &ids, "after the erasure").await;
+    let after = figures(&app, &product).await;
+    assert_eq!((after.on_hand, after.reserved, after.sold), (4, 0, 1));
+    let read = async |id: &str| {
+        let found = app.state.documents.read(&CUSTOMERS, &sales(&TenantId::pravis()), id).await.unwrap();
+        found.map(|document| document.read::<Value>().unwrap())
+    };
+    assert!(read(&orders[0]).await.is_none(), "nothing was sold");
+    let sale = read(&orders[1]).await.unwrap();
+    assert_eq!((&sale["status"], &sale["lines"][0]["quantity"]), (&json!("shipped"), &json!(1)));
+    assert!(sale.get("contact").is_none() && sale["totalPaise"].is_u64(), "{sale}");
 }

@@ -17,7 +17,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::api::samples::hum;
+use crate::shop;
 use crate::support::app::{Person, TestApp};
+use crate::support::steps::{Steps, stepped};
 
 /// A word that nothing but a customer's own words holds.
 const WORD: &str = "zanzibari";
@@ -48,6 +50,23 @@ async fn consent(person: &Person, purpose: &str, granted: bool) {
 
 async fn say(person: &Person, text: &str) -> Value {
     person.post("/api/v1/voice/command").json(&json!({ "text": text })).await.expect(200).json()
+}
+
+/// Puts something into the cart, places an order, and leaves one half-placed.
+async fn shopped(app: &TestApp, person: &Person) {
+    let product = shop::id(&shop::products(app, "limit=1").await[0]);
+    let asked = json!({ "items": [{ "id": product }], "shippingAddress": shop::address() });
+    person.post("/api/v1/orders").header("idempotency-key", "ordered").json(&asked).await.expect(201);
+    shop::put_in(person, &product, 2).await.expect(200);
+    for calls in 0..20 {
+        let dying = stepped(app, &Steps::fail_from(calls)).await;
+        let placed = shop::invoke(app, &dying, "ShopOrdersCreate", person, "", &[], &asked).await;
+        assert!(placed.is_err());
+        if !of_kind(app, person, "orderDraft").await.is_empty() {
+            return;
+        }
+    }
+    panic!("no order is left half-placed");
 }
 
 /// Announces, uploads and completes a recording; gives the sample's id.

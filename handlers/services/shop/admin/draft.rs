@@ -87,8 +87,11 @@ impl Draft {
         default_to(&mut form, "subcategory", "category");
         default_to(&mut form, "originalPricePaise", "pricePaise");
         let mut fields = Fields::new(form, stored.map(StaffProduct::fields).unwrap_or_default());
-        let words = |kind: &'static str| move |problems: &mut Problems, field: &str, value| spelled_as(kind, problems, field, value);
-        let paise = |problems: &mut Problems, field: &str, value| whole(1, MOST_PAISE)(problems, field, value).map(Paise);
+        let words = |kind: &'static str| {
+            move |problems: &mut Problems, field: &str, value| spelled_as(kind, problems, field, value)
+        };
+        let paise =
+            |problems: &mut Problems, field: &str, value| whole(1, MOST_PAISE)(problems, field, value).map(Paise);
         let was = stored;
         let sku = fields.read("sku", was.map(|p| &p.sku), |problems, field, value| match stored {
             None => read_sku(problems, field, value),
@@ -104,13 +107,14 @@ impl Draft {
         let occasions = fields.read("occasions", was.map(|p| &p.occasions), list(0, 10, words("occasion")));
         let care = fields.read("care", was.map(|p| &p.care), list(0, 10, word));
         let price = fields.read("pricePaise", was.map(|p| &p.price_paise), paise);
-        let original = fields.read("originalPricePaise", was.map(|p| &p.original_price_paise), |problems, field, value| {
-            let original = paise(problems, field, value)?;
-            match price {
-                Some(price) if original < price => problems.refuse(field, "expected at least pricePaise"),
-                _ => Some(original),
-            }
-        });
+        let original =
+            fields.read("originalPricePaise", was.map(|p| &p.original_price_paise), |problems, field, value| {
+                let original = paise(problems, field, value)?;
+                match price {
+                    Some(price) if original < price => problems.refuse(field, "expected at least pricePaise"),
+                    _ => Some(original),
+                }
+            });
         let featured = fields.read("featured", was.map(|p| &p.featured), truth);
         let is_new = fields.read("isNew", was.map(|p| &p.is_new), truth);
         let tags = fields.read("tags", was.map(|p| &p.tags), list(0, 20, word));
@@ -253,7 +257,9 @@ fn default_to(form: &mut Map<String, Value>, field: &str, other: &str) {
 fn read_sku(problems: &mut Problems, field: &str, value: Value) -> Option<String> {
     match value.as_str().and_then(sku_of) {
         Some(sku) => Some(sku),
-        None => problems.refuse(field, "expected 1 to 40 letters, digits, `-`, `_` and `.`, the first a letter or digit"),
+        None => {
+            problems.refuse(field, "expected 1 to 40 letters, digits, `-`, `_` and `.`, the first a letter or digit")
+        }
     }
 }
 

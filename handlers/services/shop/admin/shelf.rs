@@ -190,11 +190,7 @@ impl<'a> Shelf<'a> {
     pub fn creation(&self, product: &Product, imported: bool) -> Result<Vec<Operation>> {
         let document = NewDocument::new(product.id.as_str(), product)?;
         let history = self.entry(product, Deed::Created, imported, Vec::new());
-        Ok(vec![
-            Operation::Create(claim(product)?),
-            Operation::Create(document),
-            history.operation(&product.id)?,
-        ])
+        Ok(vec![Operation::Create(claim(product)?), Operation::Create(document), history.operation(&product.id)?])
     }
 
     /// The operations that write a product in the place of a version: itself, its history.
@@ -214,13 +210,7 @@ impl<'a> Shelf<'a> {
         Ok(vec![Operation::Replace(document, Condition::IfMatch(etag)), history.operation(&after.id)?])
     }
 
-    fn entry(
-        &self,
-        product: &Product,
-        deed: Deed,
-        imported: bool,
-        changes: Vec<super::history::FieldChange>,
-    ) -> Entry {
+    fn entry(&self, product: &Product, deed: Deed, imported: bool, changes: Vec<super::history::FieldChange>) -> Entry {
         Entry { version: product.version, at: self.now(), actor: self.actor.clone(), deed, imported, changes }
     }
 
