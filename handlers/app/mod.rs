@@ -70,6 +70,7 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
         reporting,
         secrets,
         keys,
+        chat,
         ..
     } = Parts::of(&settings, &clock).await?;
     let sessions = Arc::new(LiveSessions::new(stores.documents.clone(), clock.clone()));
@@ -122,6 +123,7 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
         events: Arc::new(QueuedEvents::new(stores.queues.clone())),
         secrets,
         speech: Arc::new(speech(&settings)?),
+        chat,
         clock,
         settings,
         background: tasks,

@@ -99,6 +99,7 @@ pub const KINDS: [(&str, Disclosure); 16] = [
                 "confidence",
                 "total",
                 "success",
+                "assisted",
                 "engine",
                 "audioMs",
             ],

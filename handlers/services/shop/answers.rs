@@ -11,13 +11,18 @@ use super::snapshot;
 use crate::catalogue::{Facets, Product, ProductFilter, Search, Snapshot};
 use crate::error::Result;
 use crate::state::AppState;
-use crate::types::{InteractionId, Language, Paise, ProductId, TenantId};
+use crate::types::{InteractionId, Language, Paise, ProductId};
+use crate::understanding::proposal::Accepted;
 use crate::understanding::reply::{
-    Constraint, Found, FoundProduct, ProductFacts, Question, Relaxation, join_ssml, uncovered,
+    self, Constraint, Found, FoundProduct, ProductFacts, Question, Relaxation, Reply, join_ssml, uncovered,
 };
 use crate::understanding::{
     Action, CONFIDENT, Context, Intent, ProductReference, Slots, Understood, compose, understand,
 };
+
+mod fallback;
+
+pub use fallback::{Asker, Who};
 
 /// Products an answer carries at most; `total` tells of all.
 const MAX_PRODUCTS: usize = 50;
@@ -74,6 +79,12 @@ pub struct Answer {
     /// What else the sentence asked for, in order: to be done after `action`. `text` and `ssml` speak of it, too.
     #[serde(default)]
     pub then: Vec<FollowUp>,
+    /// Whether a language model helped to understand the sentence.
+    #[serde(default)]
+    pub assisted: bool,
+    /// What a guest sends along with the next sentence, so that it can go on from this one.
+    #[serde(default)]
+    pub conversation_id: Option<String>,
     #[schema(value_type = Option<String>)]
     pub interaction_id: Option<InteractionId>,
 }
@@ -129,9 +140,9 @@ pub struct Utterance<'a> {
 ///
 /// # Errors
 /// Those of reading the catalogue.
-pub async fn answer(state: &AppState, tenant: &TenantId, utterance: Utterance<'_>) -> Result<Answer> {
-    let catalogue = snapshot(state, tenant).await?;
-    Ok(answer_from(&catalogue, utterance))
+pub async fn answer(state: &AppState, asker: Asker<'_>, utterance: Utterance<'_>) -> Result<Answer> {
+    let catalogue = snapshot(state, asker.tenant).await?;
+    Ok(assisted(state, asker, &catalogue, utterance, |understood| understood).await)
 }
 
 /// Answers as [`answer`] does, but repeats no word that is not the shop's own: for shoppers who let us keep
@@ -139,14 +150,42 @@ pub async fn answer(state: &AppState, tenant: &TenantId, utterance: Utterance<'_
 ///
 /// # Errors
 /// Those of reading the catalogue.
-pub async fn answer_unquoted(state: &AppState, tenant: &TenantId, utterance: Utterance<'_>) -> Result<Answer> {
-    let catalogue = snapshot(state, tenant).await?;
-    Ok(assemble(&catalogue, utterance, unquoted))
+pub async fn answer_unquoted(state: &AppState, asker: Asker<'_>, utterance: Utterance<'_>) -> Result<Answer> {
+    let catalogue = snapshot(state, asker.tenant).await?;
+    Ok(assisted(state, asker, &catalogue, utterance, unquoted).await)
+}
+
+/// Answers by rule, with the help of the language model where one is set and the rules do not understand.
+async fn assisted(
+    state: &AppState,
+    asker: Asker<'_>,
+    catalogue: &Snapshot,
+    utterance: Utterance<'_>,
+    told: fn(Understood) -> Understood,
+) -> Answer {
+    let by_rule = by_rule(utterance);
+    match fallback::accepted(state, asker, utterance, &by_rule).await {
+        Accepted::Nothing => assemble(catalogue, utterance, by_rule, told),
+        Accepted::Understood(understood) => {
+            let answer = assemble(catalogue, utterance, *understood, told);
+            Answer { assisted: true, ..answer }
+        }
+        Accepted::Confirm(say) => {
+            let answer = assemble(catalogue, utterance, by_rule, told);
+            let Reply { text, ssml, suggestions, question, .. } = reply::ask_to_say(&say, answer.language);
+            Answer { text, ssml, suggestions, question, assisted: true, ..answer }
+        }
+    }
 }
 
 /// Answers an utterance from a catalogue in memory: pure, and fast enough for an async thread.
 pub fn answer_from(catalogue: &Snapshot, utterance: Utterance<'_>) -> Answer {
-    assemble(catalogue, utterance, |understood| understood)
+    assemble(catalogue, utterance, by_rule(utterance), |understood| understood)
+}
+
+/// What the rules make of an utterance.
+fn by_rule(utterance: Utterance<'_>) -> Understood {
+    doubted(understand(utterance.text, utterance.context), utterance.certainty)
 }
 
 /// What was understood, without the shopper's free words.
@@ -160,10 +199,14 @@ fn unquoted(mut understood: Understood) -> Understood {
     understood
 }
 
-/// Composes the answer; `told` gives what of the understood may be told once the catalogue was asked.
-fn assemble(catalogue: &Snapshot, utterance: Utterance<'_>, told: fn(Understood) -> Understood) -> Answer {
-    let Utterance { text, certainty, context, language } = utterance;
-    let mut understood = doubted(understand(text, context), certainty);
+/// Composes the answer to what was `understood`; `told` gives what of it may be told once the catalogue was asked.
+fn assemble(
+    catalogue: &Snapshot,
+    utterance: Utterance<'_>,
+    mut understood: Understood,
+    told: fn(Understood) -> Understood,
+) -> Answer {
+    let Utterance { certainty, context, language, .. } = utterance;
     let language = language.unwrap_or(understood.language);
     let requests = std::mem::take(&mut understood.then);
     let mut answer = respond(catalogue, understood, context, language, told);
@@ -189,8 +232,8 @@ fn assemble(catalogue: &Snapshot, utterance: Utterance<'_>, told: fn(Understood)
     answer
 }
 
-/// The context of what is said behind an answer.
-fn following(answer: &Answer, before: &Context) -> Context {
+/// The context of what is said behind an answer that was given in the context `before`.
+pub fn following(answer: &Answer, before: &Context) -> Context {
     let mut context = Context { intent: Some(answer.intent), ..before.clone() };
     let shown = || answer.products.iter().map(|product| product.id.clone());
     if answer.intent == Intent::Search {
@@ -216,7 +259,7 @@ fn respond(
         _ => Vec::new(),
     };
     let found = find(catalogue, &understood, context, &matches, language);
-    let understood = told(understood);
+    let understood = Understood { language, ..told(understood) };
     let reply = compose(&understood, &found);
     let shown: Vec<&Product> = match understood.intent {
         Intent::Search => matches.iter().take(MAX_PRODUCTS).copied().collect(),
@@ -238,6 +281,8 @@ fn respond(
         slot_confidence: understood.slot_confidence,
         question: reply.question,
         then: Vec::new(),
+        assisted: false,
+        conversation_id: None,
         interaction_id: None,
     }
 }
@@ -478,7 +523,7 @@ mod tests {
             let told = |answer: Answer| serde_json::to_string(&answer).unwrap();
             let quoting = told(answer_from(&catalogue, utterance));
             assert!(quoting.contains("zanzibar"), "{text}: {quoting}");
-            let unquoting = told(assemble(&catalogue, utterance, unquoted));
+            let unquoting = told(assemble(&catalogue, utterance, by_rule(utterance), unquoted));
             assert!(!unquoting.contains("zanzibar"), "{text}: {unquoting}");
         }
     }

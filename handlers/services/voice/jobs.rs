@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde_json::json;
 
+use super::conversation::Conversation;
 use super::model::{Interaction, Reason, Recognition, Sample, Status, Ticket};
 use super::permissions::Permissions;
 use super::pipeline::{self, Recognised};
@@ -18,7 +19,7 @@ use crate::function::{BlobWritten, Function, Outcome, TimerTick};
 use crate::ports::blobs::{PutOptions, whole};
 use crate::ports::documents::{Filter, Query, Scope};
 use crate::ports::{Condition, ETag, PortErrorKind};
-use crate::services::shop::answers::{self, Answer};
+use crate::services::shop::answers::{self, Answer, Asker, Who};
 use crate::state::AppState;
 use crate::types::InteractionId;
 use crate::types::Service;
@@ -84,7 +85,14 @@ pub(super) async fn work(state: &AppState, ticket: &Ticket, sample: Sample, etag
     match store::sample_finish(state, ticket, &sample, etag, interaction.as_ref(), metered.as_ref(), permissions)
         .await?
     {
-        Ok(()) => Ok(Some(sample)),
+        Ok(()) => {
+            // Only now: a job that is done again must understand by the same context.
+            if let Some(answer) = &sample.result {
+                let conversation = Conversation::of_customer(state, &ticket.tenant_id, &ticket.user_id).await;
+                conversation.go_on(state, answer, &sample.context).await;
+            }
+            Ok(Some(sample))
+        }
         Err(error) if matches!(error.error.kind(), PortErrorKind::PreconditionFailed | PortErrorKind::NotFound) => {
             outrun(state, ticket).await
         }
@@ -195,9 +203,10 @@ async fn listen(state: &AppState, ticket: &Ticket, sample: &mut Sample) -> Resul
     let answer = match &recognition.transcript {
         Some(transcript) => {
             let utterance = recognition.utterance(transcript, &sample.context, sample.language);
+            let asker = Asker { tenant: &ticket.tenant_id, who: Who::Customer(&ticket.user_id) };
             Some(match consent {
-                true => answers::answer(state, &ticket.tenant_id, utterance).await?,
-                false => answers::answer_unquoted(state, &ticket.tenant_id, utterance).await?,
+                true => answers::answer(state, asker, utterance).await?,
+                false => answers::answer_unquoted(state, asker, utterance).await?,
             })
         }
         None => None,
@@ -268,6 +277,7 @@ fn interaction(
         confidence: answer.confidence,
         total: answer.total,
         success: answer.is_understood(),
+        assisted: answer.assisted,
         engine: Some(recognition.engine.clone()),
         audio_ms: Some(audio_ms),
     })

@@ -146,6 +146,7 @@ impl Instance {
             events: given.events.clone(),
             secrets: given.secrets.clone(),
             speech: given.speech.clone(),
+            chat: given.chat.clone(),
             keys,
             passwords: given.passwords.clone(),
             caches: given.caches.clone(),
