@@ -10,6 +10,7 @@ use crate::http::idempotency::Idempotency;
 use crate::identity::{KeyRing, LiveApiKeys, LiveSessions, PasswordHasher};
 use crate::ports::blobs::BlobStore;
 use crate::ports::cache::{Cache, Invalidations};
+use crate::ports::chat::Chat;
 use crate::ports::clock::Clock;
 use crate::ports::documents::{DedicatedFeeds, DocumentStore};
 use crate::ports::events::EventBus;
@@ -48,6 +49,8 @@ pub struct App {
     pub secrets: Arc<dyn Secrets>,
     pub speech: Arc<dyn Speech>,
     pub payments: Arc<dyn Payments>,
+    /// The language model that may be asked where the rules do not understand.
+    pub chat: Option<Arc<dyn Chat>>,
     pub keys: KeyRing,
     pub passwords: PasswordHasher,
     pub sessions: Arc<LiveSessions>,

@@ -3,6 +3,7 @@
 pub mod azure;
 pub mod blobs;
 pub mod cache;
+pub mod chat;
 pub mod dependency;
 pub mod documents;
 pub mod events;

@@ -71,6 +71,7 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
         reporting,
         secrets,
         keys,
+        chat,
         ..
     } = Parts::of(&settings, &clock).await?;
     let sessions = Arc::new(LiveSessions::new(stores.documents.clone(), clock.clone()));
@@ -124,6 +125,7 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
         secrets,
         speech: Arc::new(speech(&settings)?),
         payments: Arc::new(PaymentPage::new(settings.payment_page.clone())),
+        chat,
         clock,
         settings,
         background: tasks,

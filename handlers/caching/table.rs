@@ -79,7 +79,7 @@ pub static CATALOGUE: CachePolicy = CachePolicy {
     stale_if_error: HOUR,
     negative: Duration::ZERO,
     invalidated_by: &[ChangeKind::Catalogue],
-    share: 45,
+    share: 43,
 };
 
 /// Lists, searches and views of products as they are sent. The key names the version of the catalogue that
@@ -126,8 +126,23 @@ pub static SPEECH: CachePolicy = CachePolicy {
     share: 20,
 };
 
+/// What a language model made of sentences, in values of closed vocabularies. The key is the hash of all that
+/// shapes it; no word of a sentence is kept.
+pub static UNDERSTANDINGS: CachePolicy = CachePolicy {
+    name: "understandings",
+    scope: ScopeKind::Tenant,
+    levels: Levels::ProcessAndShared,
+    fresh: HOUR,
+    jitter: 20,
+    stale_while_revalidate: Duration::ZERO,
+    stale_if_error: Duration::ZERO,
+    negative: Duration::ZERO,
+    invalidated_by: &[],
+    share: 2,
+};
+
 /// Every cache.
-pub static TABLE: [&CachePolicy; 4] = [&CATALOGUE, &PRODUCT_ANSWERS, &CODED_ANSWERS, &SPEECH];
+pub static TABLE: [&CachePolicy; 5] = [&CATALOGUE, &PRODUCT_ANSWERS, &CODED_ANSWERS, &SPEECH, &UNDERSTANDINGS];
 
 #[cfg(test)]
 mod tests {

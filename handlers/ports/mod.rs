@@ -4,6 +4,7 @@
 
 pub mod blobs;
 pub mod cache;
+pub mod chat;
 pub mod clock;
 pub mod documents;
 pub mod error;

@@ -1,9 +1,11 @@
 //! Settings: from a map of variables (that is how Azure Functions passes them) to typed values,
 //! parsed once. A bad one is refused with its name and what was expected.
 
+mod chat;
 mod prices;
 mod services;
 
+pub use chat::{ChatAudience, ChatProvider, ChatSettings};
 pub use prices::StoragePrices;
 pub use services::*;
 
@@ -70,6 +72,8 @@ pub struct Settings {
     /// `PRAVIS_SEED`: whether an empty data directory gets the sample catalogue; `true` in development.
     pub seed: bool,
     pub speech: SpeechSettings,
+    /// `CHAT_PROVIDER` and those beside it: the language model for what the rules do not understand; none by default.
+    pub chat: Option<ChatSettings>,
     /// `PRAVIS_VOICE_CONCURRENCY`: voice jobs that are worked at once; the number of processors.
     pub voice_concurrency: usize,
     /// `PRAVIS_ERASURE_DAYS`: how long an account that is to be erased can be restored, 0 to 30 days; 7.
@@ -106,7 +110,7 @@ pub struct SpeechSettings {
 type Get<'a> = &'a dyn Fn(&str) -> Option<&'a str>;
 
 /// The settings that may be `@keyvault(name)`, besides every `PRAVIS_SECRET_<NAME>`.
-const SECRET_SETTINGS: [&str; 4] = ["COSMOS_KEY", "STORAGE_KEY", "REDIS_PASSWORD", "SQL_PASSWORD"];
+const SECRET_SETTINGS: [&str; 5] = ["COSMOS_KEY", "STORAGE_KEY", "REDIS_PASSWORD", "SQL_PASSWORD", "CHAT_KEY"];
 
 impl Settings {
     /// Reads the settings from variables.
@@ -164,6 +168,7 @@ impl Settings {
             cors_origins,
             seed: boolean("PRAVIS_SEED", get("PRAVIS_SEED"), environment == Environment::Development)?,
             speech: speech(get)?,
+            chat: ChatSettings::read(get, production)?,
             voice_concurrency: number("PRAVIS_VOICE_CONCURRENCY", get("PRAVIS_VOICE_CONCURRENCY"), 1..=64, processors)?,
             erasure_delay: chrono::TimeDelta::days(
                 number("PRAVIS_ERASURE_DAYS", get("PRAVIS_ERASURE_DAYS"), 0..=30, 7)? as i64,
@@ -192,6 +197,7 @@ impl Settings {
             storage.as_ref().and_then(|storage| storage.key.as_ref()),
             login,
             sql.as_ref().and_then(|sql| sql.password.as_ref()),
+            self.chat.as_ref().and_then(|chat| chat.key.as_ref()),
         ];
         given.into_iter().flatten().chain(self.secrets.values()).filter_map(|secret| match secret {
             SecretRef::Named(name) => Some(name.as_str()),
@@ -360,6 +366,7 @@ mod tests {
             ("PRAVIS_PAYMENT_PAGE", "pay.example/pravis"),
             ("STORAGE_PRICES", "cheap"),
             ("SPEECH_PROVIDER", "whisper"),
+            ("CHAT_PROVIDER", "parrot"),
             ("COSMOS_ENDPOINT", "boutique.documents.example"),
             ("AZURE_CREDENTIAL", "password"),
             ("BLOB_SERVICE_URI", "https://boutique.blob.example?sig=secret"),

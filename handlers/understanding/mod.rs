@@ -20,6 +20,7 @@ mod morphology;
 mod normalise;
 mod numbers;
 mod price;
+pub mod proposal;
 mod reference;
 pub mod reply;
 mod requests;

@@ -260,11 +260,14 @@ fn letters_as_sizes(sentence: &mut Sentence<'_>, slots: &mut Slots) {
 }
 
 fn sort(sentence: &mut Sentence<'_>) -> Option<Sort> {
-    let value = |item: &Item| item.find(|meaning| if let Meaning::Sort(sort) = meaning { Some(sort) } else { None });
-    let Some(at) = sentence.items.iter().rposition(|item| value(item).is_some()) else {
+    let Some(at) = sentence.items.iter().rposition(|item| item.sort().is_some()) else {
         return sorted_by_aspect(sentence);
     };
-    let sort = value(&sentence.items[at]);
+    let sort = match sentence.items[at].sort() {
+        // `nothing that is expensive`.
+        Some(Sort::PriceHigh) if is_refused(sentence, at) => Some(Sort::PriceLow),
+        sort => sort,
+    };
     sentence.items[at].used = true;
     // `cheapest ones first` orders the list; it points at no product.
     let last = sentence.items.len() - 1;
@@ -272,6 +275,11 @@ fn sort(sentence: &mut Sentence<'_>) -> Option<Sort> {
         sentence.items[last].used = true;
     }
     sort
+}
+
+/// Whether a negation stands before the item, with nothing between them that carries meaning.
+fn is_refused(sentence: &Sentence<'_>, index: usize) -> bool {
+    sentence.before(index).is_some_and(|before| sentence.negates(before))
 }
 
 /// `sort by price`, `arrange by rating`: without a direction, the one that shoppers look for.

@@ -14,7 +14,7 @@ use crate::ports::blobs::BlobName;
 use crate::ports::documents::{Document, NewDocument, Operation, PartitionKey, Query, Scope, Ttl};
 use crate::ports::{Condition, ETag, PortErrorKind};
 use crate::services::accounts::{self, Pseudonym, User};
-use crate::services::voice::forget;
+use crate::services::voice::{conversation, forget};
 use crate::services::{analytics, outbox, shop};
 use crate::state::AppState;
 use crate::types::{ErasureId, EventId, TenantId, UserId};
@@ -167,6 +167,7 @@ impl Erasure<'_> {
             }
         }
         accounts::forget_consents(self.state, self.tenant(), self.user()).await;
+        conversation::forget(self.state, self.tenant(), self.user()).await;
         forget::remove_tickets(self.state, self.tenant(), self.user()).await?;
         for container in BLOB_CONTAINERS {
             for blob in self.blobs(container).await? {

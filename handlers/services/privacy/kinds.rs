@@ -100,6 +100,7 @@ pub const KINDS: [(&str, Disclosure); 21] = [
                 "confidence",
                 "total",
                 "success",
+                "assisted",
                 "engine",
                 "audioMs",
             ],

@@ -13,14 +13,19 @@ use crate::catalogue::{Dimension, Facets, Matches, Product, ProductFilter, Searc
 use crate::error::Result;
 use crate::ordering::totals::Totals;
 use crate::state::AppState;
-use crate::types::{InteractionId, Language, Paise, ProductId, TenantId};
+use crate::types::{InteractionId, Language, Paise, ProductId};
+use crate::understanding::proposal::Accepted;
 use crate::understanding::reply::{
-    CartLine, CartSummary, Constraint, Found, FoundProduct, ProductFacts, Question, Relaxation, Removal, join_ssml,
-    uncovered,
+    self, CartLine, CartSummary, Constraint, Found, FoundProduct, ProductFacts, Question, Relaxation, Removal, Reply,
+    join_ssml, uncovered,
 };
 use crate::understanding::{
     Action, CONFIDENT, Context, Intent, ProductReference, Slots, Understood, compose, understand,
 };
+
+mod fallback;
+
+pub use fallback::{Asker, Who};
 
 /// Products an answer carries at most; `total` tells of all.
 const MAX_PRODUCTS: usize = 50;
@@ -84,6 +89,12 @@ pub struct Answer {
     /// The cart after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cart: Option<CartView>,
+    /// Whether a language model helped to understand the sentence.
+    #[serde(default)]
+    pub assisted: bool,
+    /// What a guest sends along with the next sentence, so that it can go on from this one.
+    #[serde(default)]
+    pub conversation_id: Option<String>,
     #[schema(value_type = Option<String>)]
     pub interaction_id: Option<InteractionId>,
 }
@@ -139,22 +150,14 @@ pub struct Utterance<'a> {
 ///
 /// # Errors
 /// Those of reading the catalogue.
-pub async fn answer(state: &AppState, tenant: &TenantId, utterance: Utterance<'_>) -> Result<Answer> {
-    answer_with(state, tenant, utterance, None).await
-}
-
-/// Answers an utterance of somebody whose cart is known.
-///
-/// # Errors
-/// Those of reading the catalogue.
-pub async fn answer_with(
+pub async fn answer(
     state: &AppState,
-    tenant: &TenantId,
+    asker: Asker<'_>,
     utterance: Utterance<'_>,
     cart: Option<CartSummary>,
 ) -> Result<Answer> {
-    let catalogue = snapshot(state, tenant).await?;
-    Ok(assemble(&catalogue, utterance, cart, |understood| understood))
+    let catalogue = snapshot(state, asker.tenant).await?;
+    Ok(assisted(state, asker, &catalogue, utterance, cart, |understood| understood).await)
 }
 
 /// Answers as [`answer`] does, but repeats no word that is not the shop's own: for shoppers who let us keep
@@ -164,12 +167,12 @@ pub async fn answer_with(
 /// Those of reading the catalogue.
 pub async fn answer_unquoted(
     state: &AppState,
-    tenant: &TenantId,
+    asker: Asker<'_>,
     utterance: Utterance<'_>,
     cart: Option<CartSummary>,
 ) -> Result<Answer> {
-    let catalogue = snapshot(state, tenant).await?;
-    Ok(assemble(&catalogue, utterance, cart, unquoted))
+    let catalogue = snapshot(state, asker.tenant).await?;
+    Ok(assisted(state, asker, &catalogue, utterance, cart, unquoted).await)
 }
 
 /// Whether the words may be about the cart, so that it is worth knowing.
@@ -185,9 +188,38 @@ pub fn concerns_cart(text: &str, context: &Context) -> bool {
     concerned(understood.intent) || !understood.then.is_empty()
 }
 
+/// Answers by rule, with the help of the language model where one is set and the rules do not understand.
+async fn assisted(
+    state: &AppState,
+    asker: Asker<'_>,
+    catalogue: &Snapshot,
+    utterance: Utterance<'_>,
+    cart: Option<CartSummary>,
+    told: fn(Understood) -> Understood,
+) -> Answer {
+    let by_rule = by_rule(utterance);
+    match fallback::accepted(state, asker, utterance, &by_rule).await {
+        Accepted::Nothing => assemble(catalogue, utterance, by_rule, cart, told),
+        Accepted::Understood(understood) => {
+            let answer = assemble(catalogue, utterance, *understood, cart, told);
+            Answer { assisted: true, ..answer }
+        }
+        Accepted::Confirm(say) => {
+            let answer = assemble(catalogue, utterance, by_rule, cart, told);
+            let Reply { text, ssml, suggestions, question, .. } = reply::ask_to_say(&say, answer.language);
+            Answer { text, ssml, suggestions, question, assisted: true, ..answer }
+        }
+    }
+}
+
 /// Answers an utterance from a catalogue in memory: pure, and fast enough for an async thread.
 pub fn answer_from(catalogue: &Snapshot, utterance: Utterance<'_>) -> Answer {
-    assemble(catalogue, utterance, None, |understood| understood)
+    assemble(catalogue, utterance, by_rule(utterance), None, |understood| understood)
+}
+
+/// What the rules make of an utterance.
+fn by_rule(utterance: Utterance<'_>) -> Understood {
+    doubted(understand(utterance.text, utterance.context), utterance.certainty)
 }
 
 /// What was understood, without the shopper's free words.
@@ -201,15 +233,15 @@ fn unquoted(mut understood: Understood) -> Understood {
     understood
 }
 
-/// Composes the answer; `told` gives what of the understood may be told once the catalogue was asked.
+/// Composes the answer to what was `understood`; `told` gives what of it may be told once the catalogue was asked.
 fn assemble(
     catalogue: &Snapshot,
     utterance: Utterance<'_>,
+    mut understood: Understood,
     mut cart: Option<CartSummary>,
     told: fn(Understood) -> Understood,
 ) -> Answer {
-    let Utterance { text, certainty, context, language } = utterance;
-    let mut understood = doubted(understand(text, context), certainty);
+    let Utterance { certainty, context, language, .. } = utterance;
     let language = language.unwrap_or(understood.language);
     let requests = std::mem::take(&mut understood.then);
     let mut answer = respond(catalogue, understood, context, language, cart.as_ref(), told);
@@ -237,8 +269,8 @@ fn assemble(
     answer
 }
 
-/// The context of what is said behind an answer.
-fn following(answer: &Answer, before: &Context) -> Context {
+/// The context of what is said behind an answer that was given in the context `before`.
+pub fn following(answer: &Answer, before: &Context) -> Context {
     let mut context = Context { intent: Some(answer.intent), ..before.clone() };
     let shown = || answer.products.iter().map(|product| product.id.clone());
     if answer.intent == Intent::Search {
@@ -266,7 +298,7 @@ fn respond(
     };
     let mut found = find(catalogue, &understood, context, &matches, language);
     found.cart = cart.cloned();
-    let understood = told(understood);
+    let understood = Understood { language, ..told(understood) };
     let reply = compose(&understood, &found);
     let shown: Vec<&Product> = match understood.intent {
         Intent::Search => matches.iter().take(MAX_PRODUCTS).copied().collect(),
@@ -290,6 +322,8 @@ fn respond(
         then: Vec::new(),
         applied: false,
         cart: None,
+        assisted: false,
+        conversation_id: None,
         interaction_id: None,
     }
 }
@@ -545,7 +579,7 @@ mod tests {
             let told = |answer: Answer| serde_json::to_string(&answer).unwrap();
             let quoting = told(answer_from(&catalogue, utterance));
             assert!(quoting.contains("zanzibar"), "{text}: {quoting}");
-            let unquoting = told(assemble(&catalogue, utterance, None, unquoted));
+            let unquoting = told(assemble(&catalogue, utterance, by_rule(utterance), None, unquoted));
             assert!(!unquoting.contains("zanzibar"), "{text}: {unquoting}");
         }
     }

@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::jobs;
 use super::model::{Interaction, Sample, Ticket};
+use super::{conversation, jobs};
 use crate::containers::{CUSTOMERS, customer};
 use crate::error::{Error, Result};
 use crate::function::{Access, Function};
@@ -145,6 +145,7 @@ async fn clear(state: AppState, request: Request) -> Result<Response> {
     for id in &interactions {
         remove(&state, &partition, id).await?;
     }
+    conversation::forget(&state, &principal.tenant, &principal.user).await;
     Ok(no_store(json(&Cleared::of(interactions.len(), samples.len()))?))
 }
 

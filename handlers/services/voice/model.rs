@@ -193,6 +193,9 @@ pub struct Interaction {
     pub confidence: f64,
     pub total: usize,
     pub success: bool,
+    /// Whether a language model helped, to which the words went.
+    #[serde(default)]
+    pub assisted: bool,
     /// Only for speech.
     pub engine: Option<String>,
     pub audio_ms: Option<u64>,

@@ -10,6 +10,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
+use super::conversation::Conversation;
 use super::jobs;
 use super::model::{Reason, Recognition, RecordingStatus, Sample, Status, Ticket};
 use super::permissions::Permissions;
@@ -103,7 +104,7 @@ struct CreateSample {
     content_type: String,
     /// The language that will be spoken, when it is known.
     language: Option<Language>,
-    /// What the shopper saw and asked for last.
+    /// What the shopper saw and asked for last; where nothing is said, what is remembered of the conversation.
     #[serde(default)]
     context: Context,
     /// Whether the server does to the account's cart what is said, as in `voice/command`.
@@ -292,7 +293,9 @@ async fn create(state: AppState, request: Request) -> Result<Response> {
     // Nothing begins for an account that is closed.
     Permissions::of(&state, &principal.tenant, &principal.user).await?.ok_or_else(accounts::closed)?;
     usage::check(&state, &principal.tenant, &principal.user, &principal.tier).await?;
-    let mut sample = new_sample(&state, asked.content_type, asked.language, asked.context, principal.tier.clone());
+    let conversation = Conversation::of(&state, &request.caller, None).await?;
+    let context = Conversation::context(conversation.as_ref(), asked.context);
+    let mut sample = new_sample(&state, asked.content_type, asked.language, context, principal.tier.clone());
     sample.apply = asked.apply;
     let ticket =
         Ticket { tenant_id: principal.tenant.clone(), user_id: principal.user.clone(), sample_id: sample.id.clone() };

@@ -147,6 +147,7 @@ impl Instance {
             secrets: given.secrets.clone(),
             speech: given.speech.clone(),
             payments: given.payments.clone(),
+            chat: given.chat.clone(),
             keys,
             passwords: given.passwords.clone(),
             caches: given.caches.clone(),
