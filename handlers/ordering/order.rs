@@ -74,15 +74,8 @@ pub enum MoveRefusal {
 
 impl Status {
     /// Those that customers and staff see.
-    pub const SHOWN: [Self; 7] = [
-        Self::Placed,
-        Self::Confirmed,
-        Self::Packed,
-        Self::Shipped,
-        Self::Delivered,
-        Self::Cancelled,
-        Self::Returned,
-    ];
+    pub const SHOWN: [Self; 7] =
+        [Self::Placed, Self::Confirmed, Self::Packed, Self::Shipped, Self::Delivered, Self::Cancelled, Self::Returned];
 
     /// The state after a move.
     ///
@@ -285,16 +278,8 @@ mod tests {
         Status::Cancelled,
         Status::Returned,
     ];
-    const MOVES: [Move; 8] = [
-        Move::Place,
-        Move::Fail,
-        Move::Confirm,
-        Move::Pack,
-        Move::Ship,
-        Move::Deliver,
-        Move::Cancel,
-        Move::Return,
-    ];
+    const MOVES: [Move; 8] =
+        [Move::Place, Move::Fail, Move::Confirm, Move::Pack, Move::Ship, Move::Deliver, Move::Cancel, Move::Return];
 
     #[test]
     fn customers_cancel_before_packing_and_do_nothing_else() {

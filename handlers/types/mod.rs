@@ -11,8 +11,8 @@ mod placement;
 mod service;
 
 pub use ids::{
-    ApiKeyId, CartLineId, ErasureId, EventId, ExportId, IdError, InteractionId, OrderId, ProductId, RequestId, SampleId, SessionId,
-    TenantId, TierId, UserId,
+    ApiKeyId, CartLineId, ErasureId, EventId, ExportId, IdError, InteractionId, OrderId, ProductId, RequestId,
+    SampleId, SessionId, TenantId, TierId, UserId,
 };
 pub use language::Language;
 pub use localised::{LocalisedText, Origin};

@@ -189,8 +189,7 @@ fn the_table_itself_has_no_circle() {
 fn services_know_no_adapter_and_no_warp() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("handlers");
     let mut files = Vec::new();
-    for module in
-        [
+    for module in [
         "services",
         "http",
         "understanding",
@@ -201,8 +200,7 @@ fn services_know_no_adapter_and_no_warp() {
         "lifecycle",
         "ports",
         "caching",
-    ]
-    {
+    ] {
         sources(&root.join(module), &mut files);
     }
     for file in files {

@@ -121,10 +121,7 @@ pub const KINDS: [(&str, Disclosure); 21] = [
             fields: &["id", "period", "totalMs", "days"],
         },
     ),
-    (
-        "cart",
-        Shown { file: "cart.json", what: "What is in your cart.", fields: &["lines", "lastOrder", "updatedAt"] },
-    ),
+    ("cart", Shown { file: "cart.json", what: "What is in your cart.", fields: &["lines", "lastOrder", "updatedAt"] }),
     (
         "order",
         Shown {

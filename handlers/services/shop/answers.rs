@@ -15,7 +15,8 @@ use crate::ordering::totals::Totals;
 use crate::state::AppState;
 use crate::types::{InteractionId, Language, Paise, ProductId, TenantId};
 use crate::understanding::reply::{
-    CartLine, CartSummary, Constraint, Found, FoundProduct, ProductFacts, Question, Relaxation, Removal, join_ssml, uncovered,
+    CartLine, CartSummary, Constraint, Found, FoundProduct, ProductFacts, Question, Relaxation, Removal, join_ssml,
+    uncovered,
 };
 use crate::understanding::{
     Action, CONFIDENT, Context, Intent, ProductReference, Slots, Understood, compose, understand,

@@ -18,5 +18,8 @@ use crate::function::Function;
 
 /// This service's rows of the registry.
 pub fn functions() -> Vec<Function> {
-    [products::functions(), changes::functions(), stock::functions(), cart::functions(), orders::functions()].into_iter().flatten().collect()
+    [products::functions(), changes::functions(), stock::functions(), cart::functions(), orders::functions()]
+        .into_iter()
+        .flatten()
+        .collect()
 }

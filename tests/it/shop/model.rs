@@ -26,16 +26,29 @@ const INITIAL: u32 = 4;
 /// What somebody does.
 #[derive(Clone, Debug)]
 enum Deed {
-    Put { product: usize, quantity: u32 },
+    Put {
+        product: usize,
+        quantity: u32,
+    },
     /// Orders the cart, or `times` it again.
-    OrderCart { online: bool, times: usize },
+    OrderCart {
+        online: bool,
+        times: usize,
+    },
     Cancel,
     /// The provider tells of the last order, `times` it.
-    Pay { succeeded: bool, times: usize },
+    Pay {
+        succeeded: bool,
+        times: usize,
+    },
     /// The staff brings the last order on.
-    Bring { to: usize },
+    Bring {
+        to: usize,
+    },
     /// Minutes pass, and the timer looks after the orders.
-    Wait { minutes: i64 },
+    Wait {
+        minutes: i64,
+    },
 }
 
 /// A deed, and after how many calls of the stores its process dies.

@@ -3,11 +3,13 @@
 use chrono::Duration;
 use pravis::error::Code;
 use pravis::ordering::stock::Stock;
+use pravis::types::ProductId;
 use serde_json::{Value, json};
 
 use super::stock::{figures, product_with, set};
-use super::{address, id, order_cart, order_directly, products, put_in};
-use crate::support::app::TestApp;
+use super::{address, id, invoke, order_cart, order_directly, products, put_in};
+use crate::support::app::{Person, TestApp};
+use crate::support::steps::{Steps, stepped};
 
 fn order_id(answer: &Value) -> String {
     answer["orderId"].as_str().unwrap().to_owned()
@@ -159,8 +161,14 @@ async fn what_is_no_order_is_refused_by_name() {
     for (asked, fields) in [
         (json!({ "items": [item], "shippingAddress": no_pin }), vec!["shippingAddress.postalCode"]),
         (json!({ "items": [item] }), vec!["name", "phone", "addressLine1", "city", "state", "postalCode"]),
-        (json!({ "items": [{ "id": product, "quantity": 0 }], "shippingAddress": address() }), vec!["items[0].quantity"]),
-        (json!({ "items": [{ "id": product, "quantity": 20 }, item], "shippingAddress": address() }), vec!["items[1].quantity"]),
+        (
+            json!({ "items": [{ "id": product, "quantity": 0 }], "shippingAddress": address() }),
+            vec!["items[0].quantity"],
+        ),
+        (
+            json!({ "items": [{ "id": product, "quantity": 20 }, item], "shippingAddress": address() }),
+            vec!["items[1].quantity"],
+        ),
         (json!({ "items": [{}], "shippingAddress": address() }), vec!["items[0].productId"]),
         (json!({ "items": vec![&item; 51], "shippingAddress": address() }), vec!["items"]),
         (json!({ "items": [item], "shippingAddress": address(), "note": "x".repeat(501) }), vec!["note"]),
@@ -185,7 +193,8 @@ async fn a_customer_cancels_before_it_is_packed() {
     let path = format!("{}/cancel", placed.header("location"));
     customer.post(&path).header("if-match", "\"other\"").await.problem(412, Code::PreconditionFailed);
     let reason = json!({ "reason": "wrong size" });
-    let cancelled = customer.post(&path).header("if-match", placed.header("etag")).json(&reason).await.expect(200).json();
+    let cancelled =
+        customer.post(&path).header("if-match", placed.header("etag")).json(&reason).await.expect(200).json();
     assert_eq!((&cancelled["status"], &cancelled["canCancel"]), (&json!("cancelled"), &json!(false)));
     assert_eq!(cancelled["history"][2]["reason"], "wrong size");
     assert_eq!(figures(&app, &product).await, Stock { on_hand: 5, reserved: 0, sold: 0, counts: 1 });
@@ -232,7 +241,8 @@ async fn what_is_placed_is_told_without_names() {
     };
     let scope = pravis::ports::documents::Scope::Partition(&partition);
     let page = app.state.documents.query(&pravis::containers::CUSTOMERS, scope, query).await.unwrap();
-    let events: Vec<Value> = page.items.iter().map(|document| document.read::<Value>().unwrap()["event"].clone()).collect();
+    let events: Vec<Value> =
+        page.items.iter().map(|document| document.read::<Value>().unwrap()["event"].clone()).collect();
     let mut told: Vec<&Value> =
         events.iter().filter(|event| event["type"].as_str().unwrap().starts_with("order.")).collect();
     told.sort_by_key(|event| event["id"].to_string());
@@ -246,4 +256,57 @@ async fn what_is_placed_is_told_without_names() {
             assert!(!text.contains(private), "{text}");
         }
     }
+}
+
+/// Orders the cart of a new customer in a process that dies at a call of its stores; `None` when it lived.
+async fn half_placed(app: &TestApp, product: &ProductId, calls: usize) -> Option<Person> {
+    let customer = app.customer().await;
+    put_in(&customer, product, 2).await.expect(200);
+    let steps = Steps::fail_from(calls);
+    let dying = stepped(app, &steps).await;
+    let asked = json!({ "shippingAddress": address() });
+    let outcome = invoke(app, &dying, "ShopOrdersCreate", &customer, "", &[], &asked).await;
+    assert_eq!(outcome.is_err(), steps.was_reached(), "{calls}");
+    outcome.is_err().then_some(customer)
+}
+
+#[tokio::test]
+async fn an_order_that_was_left_half_placed_is_finished_by_who_sends_it_again() {
+    let app = TestApp::start_idle(&[]).await;
+    let product = product_with(&app, 1000).await;
+    let mut placed = 0;
+    for calls in 0.. {
+        let Some(customer) = half_placed(&app, &product, calls).await else { break };
+        let order = order_cart(&customer).await.expect(201).json();
+        assert_eq!(order["order"]["items"][0]["quantity"], 2);
+        let listed = customer.get("/api/v1/orders").await.expect(200).json();
+        assert_eq!(listed["items"].as_array().unwrap().len(), 1, "{calls}");
+        assert_eq!(customer.get("/api/v1/cart").await.expect(200).json()["itemCount"], 0, "{calls}");
+        placed += 2;
+        assert_eq!(figures(&app, &product).await.reserved, placed, "{calls}");
+    }
+    assert!(placed > 16, "only {placed} pieces");
+}
+
+#[tokio::test]
+async fn an_order_that_nobody_sends_again_is_given_up_in_time() {
+    let app = TestApp::start_idle(&[]).await;
+    let product = product_with(&app, 1000).await;
+    let mut left = Vec::new();
+    for calls in 0.. {
+        let Some(customer) = half_placed(&app, &product, calls).await else { break };
+        left.push(customer);
+    }
+    // The last of them may have been placed before its process died, and the one that lived was.
+    app.clock.advance(Duration::minutes(4));
+    app.tick("ShopOrdersReconcile").await;
+    assert!(app.tick("ShopOrdersReconcile").await.starts_with("0 "));
+    let mut reserved = 2;
+    for customer in left {
+        let cart = customer.get("/api/v1/cart").await.expect(200).json();
+        let orders = customer.get("/api/v1/orders").await.expect(200).json()["items"].as_array().unwrap().len();
+        assert_eq!(cart["itemCount"], 2 - 2 * orders);
+        reserved += 2 * orders as u32;
+    }
+    assert_eq!(figures(&app, &product).await.reserved, reserved);
 }

@@ -23,7 +23,8 @@ struct Awaited {
 }
 
 async fn order_online(customer: &Person, product: &pravis::types::ProductId) -> Awaited {
-    let asked = json!({ "items": [{ "id": product, "quantity": 2 }], "shippingAddress": address(), "paymentMethod": "online" });
+    let asked =
+        json!({ "items": [{ "id": product, "quantity": 2 }], "shippingAddress": address(), "paymentMethod": "online" });
     let body = customer.post("/api/v1/orders").json(&asked).await.expect(201).json();
     let order = &body["order"];
     assert_eq!((&order["status"], &order["payment"]["status"]), (&json!("placed"), &json!("awaited")));

@@ -80,7 +80,8 @@ async fn a_process_that_dies_anywhere_leaves_all_or_nothing_of_a_step() {
 #[tokio::test]
 async fn where_nobody_has_asked_yet_the_catalogue_says_how_many_there_are() {
     let app = TestApp::start_idle(&[]).await;
-    let shown = app.client().get("/api/v1/products?limit=1&inStock=true").await.expect(200).json()["products"][0].clone();
+    let shown =
+        app.client().get("/api/v1/products?limit=1&inStock=true").await.expect(200).json()["products"][0].clone();
     let product: ProductId = shown["id"].as_str().unwrap().parse().unwrap();
     assert_eq!(figures(&app, &product).await, Stock::of(shown["stockCount"].as_u64().unwrap() as u32));
     step(&app, &product, &OrderId::generate(), Step::Reserve).await.unwrap();

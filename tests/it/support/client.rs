@@ -260,7 +260,8 @@ impl Answer {
         assert_eq!(self.header("cache-control"), "no-store", "{self:.300}");
         let told: Problem = serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:.300}"));
         let Value::Object(members) = self.json() else { panic!("not an object: {self:.300}") };
-        let known = ["type", "title", "status", "detail", "instance", "code", "requestId", "errors", "limit", "shortage"];
+        let known =
+            ["type", "title", "status", "detail", "instance", "code", "requestId", "errors", "limit", "shortage"];
         assert!(members.keys().all(|name| known.contains(&name.as_str())), "{self:.300}");
         assert_eq!(told.status, self.status.as_u16(), "{self:.300}");
         assert_eq!(problem::status(told.code), self.status, "{self:.300}");

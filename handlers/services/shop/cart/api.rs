@@ -5,10 +5,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
+use super::explain;
 use super::guest::GuestCartId;
 use super::store::{self, Owner, Read};
 use super::view::{CartView, view_of};
-use super::explain;
 use crate::catalogue::{Product, Snapshot};
 use crate::error::{Code, Error, Result};
 use crate::function::Function;

@@ -7,10 +7,10 @@ mod spoken;
 mod store;
 mod view;
 
-pub use guest::GuestCartId;
-pub use store::{Owner, change, give_up, read, take_out};
 pub use api::{CartHeaders, choose, find, once};
+pub use guest::GuestCartId;
 pub use spoken::{apply, known};
+pub use store::{Owner, change, give_up, read, take_out};
 pub use view::{CartView, comes_in, summary_of, view_of};
 
 use crate::error::{Code, Error};

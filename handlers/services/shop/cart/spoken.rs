@@ -2,9 +2,9 @@
 //! prices the catalogue's.
 
 use super::api::is_done;
+use super::explain;
 use super::store::{self, Owner, Read};
 use super::view::{summary_of, view_of};
-use super::explain;
 use crate::catalogue::{Product, Snapshot};
 use crate::error::{Code, Error, Result};
 use crate::ordering::cart::{Cart, Choice, Done};

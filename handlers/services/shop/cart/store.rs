@@ -26,11 +26,19 @@ const NOT_THERE: &str = "empty";
 /// Whose cart it is.
 #[derive(Clone, Debug)]
 pub enum Owner {
-    Customer { tenant: TenantId, user: UserId },
+    Customer {
+        tenant: TenantId,
+        user: UserId,
+    },
     /// Whoever has the id.
-    Guest { tenant: TenantId, id: GuestCartId },
+    Guest {
+        tenant: TenantId,
+        id: GuestCartId,
+    },
     /// A stranger who has no cart yet.
-    Nobody { tenant: TenantId },
+    Nobody {
+        tenant: TenantId,
+    },
 }
 
 impl Owner {
@@ -116,7 +124,10 @@ pub async fn change(
     for turn in 0..TURNS {
         let mut found = read(state, &owner).await?;
         if matches!(condition, Condition::IfMatch(tag) if *tag != found.tag()) {
-            return Err(Error::new(Code::PreconditionFailed, "The cart was changed meanwhile; read it again and repeat."));
+            return Err(Error::new(
+                Code::PreconditionFailed,
+                "The cart was changed meanwhile; read it again and repeat.",
+            ));
         }
         let before = found.cart.lines.clone();
         change(&mut found.cart)?;
@@ -192,9 +203,4 @@ fn replacement(state: &AppState, cart: Cart, version: ETag) -> Result<Operation>
     let cart = Cart { updated_at: state.clock.now(), ..cart };
     let document = NewDocument::new(ID, &cart)?.with_ttl(Ttl::Never);
     Ok(Operation::Replace(document, Condition::IfMatch(version)))
-}
-
-pub(super) fn busy() -> Error {
-    Error::new(Code::Unavailable, "The cart is changed all the time; please try again.")
-        .with_retry_after(Duration::from_secs(1))
 }

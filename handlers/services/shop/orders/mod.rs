@@ -18,8 +18,5 @@ use crate::function::Function;
 
 /// This resource's rows of the registry.
 pub fn functions() -> Vec<Function> {
-    [api::functions(), admin::functions(), reconcile::functions(), webhook::functions()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [api::functions(), admin::functions(), reconcile::functions(), webhook::functions()].into_iter().flatten().collect()
 }

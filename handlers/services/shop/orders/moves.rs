@@ -156,7 +156,6 @@ pub async fn give_up(
     Err(busy())
 }
 
-
 pub fn no_order() -> Error {
     Error::not_found("There is no such order.")
 }

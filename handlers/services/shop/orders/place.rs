@@ -39,11 +39,10 @@ pub async fn resumed(state: &AppState, customer: &Customer, key: Option<&str>) -
 /// # Errors
 /// [`Code::OutOfStock`] with what could be had instead.
 pub async fn place(state: &AppState, customer: &Customer, draft: Draft, key: Option<&str>) -> Result<Found> {
-    let wanted: Vec<(ProductId, u32)> =
-        pieces(draft.lines.iter().map(|line| (&line.choice.product_id, line.quantity)))
-            .into_iter()
-            .map(|(product, quantity)| (product.clone(), quantity))
-            .collect();
+    let wanted: Vec<(ProductId, u32)> = pieces(draft.lines.iter().map(|line| (&line.choice.product_id, line.quantity)))
+        .into_iter()
+        .map(|(product, quantity)| (product.clone(), quantity))
+        .collect();
     // Looked at before anything is written: most who come too late leave no trace.
     let mut short = Vec::new();
     for (product, quantity) in &wanted {
@@ -123,9 +122,7 @@ async fn set_aside(state: &AppState, customer: &Customer, order: &Order) -> Resu
             return Ok(());
         }
         return Err(match refusal {
-            Refusal::Short { free } => {
-                shortage(state, &customer.tenant, &[(product.clone(), quantity, free)]).await?
-            }
+            Refusal::Short { free } => shortage(state, &customer.tenant, &[(product.clone(), quantity, free)]).await?,
             Refusal::Ended | Refusal::NotReserved => given_up(),
         });
     }
@@ -134,12 +131,7 @@ async fn set_aside(state: &AppState, customer: &Customer, order: &Order) -> Resu
 
 /// Places an order whose pieces are set aside, and takes them out of the cart; `false` where the order or the
 /// cart was written meanwhile.
-async fn conclude(
-    state: &AppState,
-    customer: &Customer,
-    order: &mut Order,
-    etag: &ETag,
-) -> Result<bool> {
+async fn conclude(state: &AppState, customer: &Customer, order: &mut Order, etag: &ETag) -> Result<bool> {
     let now = state.clock.now();
     let reference = super::webhook::reference(customer, &order.id);
     let payment = NewPayment { order: &order.id, reference: &reference, amount: order.totals.total };
@@ -169,4 +161,3 @@ async fn conclude(
     }
     customer.write(state, operations).await
 }
-

@@ -52,10 +52,8 @@ async fn reconcile(state: AppState, _tick: TimerTick) -> Result<Outcome> {
 
 async fn look_after(state: &AppState, document: &Document, now: DateTime<Utc>) -> Result<()> {
     let [tenant, user] = document.partition.0.as_slice() else { return Ok(()) };
-    let customer = Customer {
-        tenant: tenant.parse().map_err(Error::internal)?,
-        user: user.parse().map_err(Error::internal)?,
-    };
+    let customer =
+        Customer { tenant: tenant.parse().map_err(Error::internal)?, user: user.parse().map_err(Error::internal)? };
     let found: Found = found_in(document)?;
     // A listing may be older than the document.
     if found.order.attention_at.is_none_or(|at| at > now) {

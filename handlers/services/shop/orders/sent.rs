@@ -203,9 +203,10 @@ async fn in_shop(
     cart: &Cart,
     catalogue: &Snapshot,
 ) -> Result<Vec<(Choice, u32)>> {
-    let gone = cart.lines.iter().filter(|line| {
-        catalogue.get(&line.choice.product_id).is_none_or(|product| !comes_in(product, &line.choice))
-    });
+    let gone = cart
+        .lines
+        .iter()
+        .filter(|line| catalogue.get(&line.choice.product_id).is_none_or(|product| !comes_in(product, &line.choice)));
     let gone: Vec<_> = gone.map(|line| (line.choice.product_id.clone(), line.quantity, 0)).collect();
     match gone.is_empty() {
         true => Ok(cart.lines.iter().map(|line| (line.choice.clone(), line.quantity)).collect()),

@@ -169,9 +169,7 @@ fn item(line: &OrderLine) -> ItemView {
 /// What happened since the customer was told of it.
 fn steps(order: &Order) -> Vec<StepView> {
     let shown = order.history.iter().filter(|step| step.status.is_shown());
-    shown
-        .map(|step| StepView { status: step.status, at: step.at, by: step.by, reason: step.reason.clone() })
-        .collect()
+    shown.map(|step| StepView { status: step.status, at: step.at, by: step.by, reason: step.reason.clone() }).collect()
 }
 
 /// The answer with one order.

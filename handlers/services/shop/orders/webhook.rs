@@ -127,11 +127,7 @@ async fn hear(state: AppState, request: Request) -> Result<Response> {
 }
 
 fn told(order: &Order) -> Result<Response> {
-    Ok(no_store(json(&Heard {
-        order_id: order.id.to_string(),
-        status: order.status,
-        payment: order.payment.status,
-    })?))
+    Ok(no_store(json(&Heard { order_id: order.id.to_string(), status: order.status, payment: order.payment.status })?))
 }
 
 /// What news makes of an order; gives the events that tell of it.

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use super::{ISSUER, Services};
 use crate::functions_host::FunctionsHost;
-use crate::support::app::PASSWORD;
 use crate::shop::payments::signature;
+use crate::support::app::PASSWORD;
 use crate::support::process::{Answer, eventually, request, sized};
 use crate::triggers::stories::{SPEECH, Story};
 
@@ -78,7 +78,8 @@ impl Walk<'_> {
         // Whoever is not found is looked for all the same, under the name of nobody; and a merge takes a stranger's
         // cart to the account.
         let partitions = of_customers.filter_map(|request| request.partition.as_ref());
-        let partitions = partitions.filter(|key| !key.contains("nobody") && !key.contains("guest-")).collect::<BTreeSet<_>>().len();
+        let partitions =
+            partitions.filter(|key| !key.contains("nobody") && !key.contains("guest-")).collect::<BTreeSet<_>>().len();
         let request_units = request_units(answer);
         assert!(request_units > 0.0 || asked.is_empty(), "{name} asked {asked:?} and booked nothing");
         let dearest = self.seen.get(name).map_or(0.0, |seen| seen.request_units);
