@@ -3,11 +3,13 @@
 use chrono::Duration;
 use pravis::error::Code;
 use pravis::ordering::stock::Stock;
+use pravis::types::ProductId;
 use serde_json::{Value, json};
 
 use super::stock::{figures, product_with, set};
-use super::{address, id, order_cart, order_directly, products, put_in};
-use crate::support::app::TestApp;
+use super::{address, id, invoke, order_cart, order_directly, products, put_in};
+use crate::support::app::{Person, TestApp};
+use crate::support::steps::{Steps, stepped};
 
 fn order_id(answer: &Value) -> String {
     answer["orderId"].as_str().unwrap().to_owned()
@@ -254,4 +256,57 @@ async fn what_is_placed_is_told_without_names() {
             assert!(!text.contains(private), "{text}");
         }
     }
+}
+
+/// Orders the cart of a new customer in a process that dies at a call of its stores; `None` when it lived.
+async fn half_placed(app: &TestApp, product: &ProductId, calls: usize) -> Option<Person> {
+    let customer = app.customer().await;
+    put_in(&customer, product, 2).await.expect(200);
+    let steps = Steps::fail_from(calls);
+    let dying = stepped(app, &steps).await;
+    let asked = json!({ "shippingAddress": address() });
+    let outcome = invoke(app, &dying, "ShopOrdersCreate", &customer, "", &[], &asked).await;
+    assert_eq!(outcome.is_err(), steps.was_reached(), "{calls}");
+    outcome.is_err().then_some(customer)
+}
+
+#[tokio::test]
+async fn an_order_that_was_left_half_placed_is_finished_by_who_sends_it_again() {
+    let app = TestApp::start_idle(&[]).await;
+    let product = product_with(&app, 1000).await;
+    let mut placed = 0;
+    for calls in 0.. {
+        let Some(customer) = half_placed(&app, &product, calls).await else { break };
+        let order = order_cart(&customer).await.expect(201).json();
+        assert_eq!(order["order"]["items"][0]["quantity"], 2);
+        let listed = customer.get("/api/v1/orders").await.expect(200).json();
+        assert_eq!(listed["items"].as_array().unwrap().len(), 1, "{calls}");
+        assert_eq!(customer.get("/api/v1/cart").await.expect(200).json()["itemCount"], 0, "{calls}");
+        placed += 2;
+        assert_eq!(figures(&app, &product).await.reserved, placed, "{calls}");
+    }
+    assert!(placed > 16, "only {placed} pieces");
+}
+
+#[tokio::test]
+async fn an_order_that_nobody_sends_again_is_given_up_in_time() {
+    let app = TestApp::start_idle(&[]).await;
+    let product = product_with(&app, 1000).await;
+    let mut left = Vec::new();
+    for calls in 0.. {
+        let Some(customer) = half_placed(&app, &product, calls).await else { break };
+        left.push(customer);
+    }
+    // The last of them may have been placed before its process died, and the one that lived was.
+    app.clock.advance(Duration::minutes(4));
+    app.tick("ShopOrdersReconcile").await;
+    assert!(app.tick("ShopOrdersReconcile").await.starts_with("0 "));
+    let mut reserved = 2;
+    for customer in left {
+        let cart = customer.get("/api/v1/cart").await.expect(200).json();
+        let orders = customer.get("/api/v1/orders").await.expect(200).json()["items"].as_array().unwrap().len();
+        assert_eq!(cart["itemCount"], 2 - 2 * orders);
+        reserved += 2 * orders as u32;
+    }
+    assert_eq!(figures(&app, &product).await.reserved, reserved);
 }

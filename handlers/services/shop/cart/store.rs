@@ -204,8 +204,3 @@ fn replacement(state: &AppState, cart: Cart, version: ETag) -> Result<Operation>
     let document = NewDocument::new(ID, &cart)?.with_ttl(Ttl::Never);
     Ok(Operation::Replace(document, Condition::IfMatch(version)))
 }
-
-pub(super) fn busy() -> Error {
-    Error::new(Code::Unavailable, "The cart is changed all the time; please try again.")
-        .with_retry_after(Duration::from_secs(1))
-}
