@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use super::{Category, Product, ProductFilter};
+use super::{Category, Product, ProductFilter, ProductPicture};
 use crate::error::{Error, Result};
 use crate::types::{LocalisedText, ProductId};
 use crate::understanding::Sort;
@@ -162,7 +162,8 @@ fn product_weight(product: &Product) -> usize {
     let listed: usize = lists.into_iter().flatten().map(String::len).sum();
     let texts = [&product.name, &product.description];
     let told: usize = texts.iter().map(|text| text.english.len() + text.hindi.len() + text.telugu.len()).sum();
-    size_of::<Product>() + listed + told + 1024
+    let pictures: usize = product.pictures.iter().map(ProductPicture::weight).sum();
+    size_of::<Product>() + listed + told + pictures + 1024
 }
 
 /// What a product's words are searched in: English in lower case.

@@ -3,8 +3,10 @@
 
 mod filter;
 mod index;
+mod picture;
 mod product;
 
 pub use filter::{Facets, ProductFilter};
 pub use index::{Policy, Search, Snapshot};
+pub use picture::{PictureSource, ProductPicture};
 pub use product::{Category, Product, product_id};

@@ -9,7 +9,7 @@
 //! over its budget is logged and counted.
 
 /// The budgets, by name.
-const REQUEST_UNITS: [(&str, f64); 53] = [
+const REQUEST_UNITS: [(&str, f64); 55] = [
     ("AccountsAuthLogin", 35.0),
     ("AccountsAuthLoginJson", 35.0),
     ("AccountsAuthLogout", 20.0),
@@ -39,6 +39,8 @@ const REQUEST_UNITS: [(&str, f64); 53] = [
     ("AccountsPreferencesPatch", 15.0),
     ("AccountsSessionsDelete", 20.0),
     ("AccountsSessionsList", 5.0),
+    ("ShopMediaFile", 0.0),
+    ("ShopMediaList", 0.0),
     ("ShopProductsCategories", 0.0),
     ("ShopProductsFeatured", 0.0),
     ("ShopProductsList", 0.0),
