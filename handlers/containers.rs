@@ -49,9 +49,15 @@ pub static TENANTS: Container = Container {
     indexing: Indexing::Only { fields: &["kind"], orders: &[] },
 };
 
-/// Products, categories, policies: read whole, a partition at a time, into the memory of each process.
-pub static CATALOGUE: Container =
-    Container { name: "catalogue", partition_key: &["tenantId", "kind"], default_ttl: None, indexing: BY_ID };
+/// Products, categories, policies: read whole, a partition at a time, into the memory of each process. Beside
+/// them how far the pictures of products are, which is not.
+pub static CATALOGUE: Container = Container {
+    name: "catalogue",
+    partition_key: &["tenantId", "kind"],
+    default_ttl: None,
+    // A timer looks for pictures that are stuck.
+    indexing: Indexing::Only { fields: &["status", "createdAt", "uploadUntil"], orders: &[] },
+};
 
 /// Quantities and reservations by product.
 pub static STOCK: Container =
@@ -131,14 +137,28 @@ pub const SPEECH: &str = "speech";
 pub const ACCOUNT_JOBS: &str = "account-jobs";
 /// Copies of customers' data, made for them.
 pub const EXPORTS: &str = "exports";
-/// Pictures and films of products, under names that never change their content.
+/// Pictures of products in the forms in which they are sent, under names that never change their content.
 pub const MEDIA: &str = "media";
+/// Pictures as they were uploaded.
+pub const MEDIA_UPLOADS: &str = "media-uploads";
+/// Tickets of what is done with uploaded pictures.
+pub const MEDIA_JOBS: &str = "media-jobs";
 /// Tickets of sweeps through the blobs.
 pub const LIFECYCLE_JOBS: &str = "lifecycle-jobs";
 
 /// Every blob container.
-pub const BLOB_CONTAINERS: [&str; 8] =
-    [VOICE_UPLOADS, VOICE_JOBS, VOICE_RESULTS, SPEECH, MEDIA, ACCOUNT_JOBS, EXPORTS, LIFECYCLE_JOBS];
+pub const BLOB_CONTAINERS: [&str; 10] = [
+    VOICE_UPLOADS,
+    VOICE_JOBS,
+    VOICE_RESULTS,
+    SPEECH,
+    MEDIA,
+    MEDIA_UPLOADS,
+    MEDIA_JOBS,
+    ACCOUNT_JOBS,
+    EXPORTS,
+    LIFECYCLE_JOBS,
+];
 
 /// The partition of `TENANTS` that holds what concerns one tenant.
 pub fn tenant(id: &TenantId) -> PartitionKey {

@@ -4,10 +4,12 @@
 mod facets;
 mod filter;
 mod index;
+mod picture;
 mod product;
 mod snapshot;
 
 pub use facets::{Facets, PriceBand};
 pub use filter::{Dimension, ProductFilter};
+pub use picture::{PictureSource, ProductPicture};
 pub use product::{Category, Product, product_id};
 pub use snapshot::{Matches, Policy, Search, Snapshot, Wording};

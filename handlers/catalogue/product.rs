@@ -3,6 +3,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 
+use super::ProductPicture;
 use crate::types::{LocalisedText, Origin, Paise, ProductId};
 
 /// A product as it is stored: partition `(tenant, "product")` of the catalogue container.
@@ -32,7 +33,11 @@ pub struct Product {
     pub is_new: bool,
     pub added_on: NaiveDate,
     pub tags: Vec<String>,
+    /// Paths that came with the catalogue; what is shown while no picture was uploaded.
     pub images: Vec<String>,
+    /// Uploaded pictures, in the order in which they are shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pictures: Vec<ProductPicture>,
     pub name: LocalisedText,
     pub description: LocalisedText,
     /// Counts the writes of staff; 0 for what none of them wrote.
@@ -59,6 +64,31 @@ impl Product {
     /// The rating in tenths.
     pub(super) fn tenths(&self) -> u32 {
         (self.rating * 10.0).round() as u32
+    }
+}
+
+impl Product {
+    /// Has its pictures tell where they are served, below the address `base`.
+    pub fn locate_pictures(&mut self, base: &str) {
+        for source in self.pictures.iter_mut().flat_map(|picture| &mut picture.sources) {
+            source.url = format!("{base}/{}", source.path);
+        }
+    }
+
+    /// Where its pictures are, each in its best form.
+    pub fn images(&self) -> Vec<String> {
+        match self.pictures.as_slice() {
+            [] => self.images.clone(),
+            pictures => pictures.iter().filter_map(ProductPicture::best).map(|source| source.url.clone()).collect(),
+        }
+    }
+
+    /// Where its first picture is.
+    pub fn image(&self) -> Option<String> {
+        match self.pictures.first() {
+            None => self.images.first().cloned(),
+            Some(picture) => picture.best().map(|source| source.url.clone()),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use super::index::{Index, Ranked};
-use super::{Category, Dimension, Facets, Product, ProductFilter};
+use super::{Category, Dimension, Facets, Product, ProductFilter, ProductPicture};
 use crate::error::{Error, Result};
 use crate::types::{LocalisedText, ProductId};
 use crate::understanding::Sort;
@@ -209,7 +209,8 @@ fn product_weight(product: &Product) -> usize {
     let listed: usize = lists.into_iter().flatten().map(String::len).sum();
     let texts = [&product.name, &product.description];
     let told: usize = texts.iter().map(|text| text.english.len() + text.hindi.len() + text.telugu.len()).sum();
-    size_of::<Product>() + listed + told + 1024
+    let pictures: usize = product.pictures.iter().map(ProductPicture::weight).sum();
+    size_of::<Product>() + listed + told + pictures + 1024
 }
 
 fn likeness(a: &Product, b: &Product) -> u32 {

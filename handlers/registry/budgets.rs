@@ -9,7 +9,7 @@
 //! over its budget is logged and counted.
 
 /// The budgets, by name.
-const REQUEST_UNITS: [(&str, f64); 64] = [
+const REQUEST_UNITS: &[(&str, f64)] = &[
     ("AccountsAuthLogin", 35.0),
     ("AccountsAuthLoginJson", 35.0),
     ("AccountsAuthLogout", 20.0),
@@ -50,6 +50,8 @@ const REQUEST_UNITS: [(&str, f64); 64] = [
     ("ShopOrdersList", 5.0),
     ("ShopOrdersView", 1.5),
     ("ShopPaymentsWebhook", 40.0),
+    ("ShopMediaFile", 0.0),
+    ("ShopMediaList", 0.0),
     ("ShopProductsCategories", 0.0),
     ("ShopProductsFeatured", 0.0),
     ("ShopProductsList", 0.0),

@@ -63,6 +63,9 @@ pub struct Settings {
     pub front_door_id: Option<String>,
     /// `PRAVIS_PUBLIC_URL`: the address clients reach, for URLs in answers; without a slash at the end.
     pub public_url: String,
+    /// `MEDIA_BASE_URL`: where clients get the pictures of products, such as a CDN's address of the container `media`;
+    /// this API's own by default. Without a slash at the end.
+    pub media_url: String,
     /// `PRAVIS_CORS_ORIGINS`: comma-separated origins of the storefront.
     pub cors_origins: Vec<String>,
     /// `PRAVIS_TOKEN_ISSUER`: `iss` of access tokens; the public URL by default.
@@ -138,6 +141,10 @@ impl Settings {
             None => "http://127.0.0.1:7071".to_owned(),
             Some(text) => http_address("PRAVIS_PUBLIC_URL", text)?,
         };
+        let media_url = match get("MEDIA_BASE_URL") {
+            None => format!("{public_url}/api/v1/media"),
+            Some(text) => http_address("MEDIA_BASE_URL", text)?,
+        };
         let cors_origins = match get("PRAVIS_CORS_ORIGINS") {
             None => vec!["http://localhost:3000".to_owned(), "http://localhost:5173".to_owned()],
             Some(text) => {
@@ -165,6 +172,7 @@ impl Settings {
             token_issuer: get("PRAVIS_TOKEN_ISSUER").unwrap_or(&public_url).to_owned(),
             token_audience: get("PRAVIS_TOKEN_AUDIENCE").unwrap_or("pravis-boutique-api").to_owned(),
             public_url,
+            media_url,
             cors_origins,
             seed: boolean("PRAVIS_SEED", get("PRAVIS_SEED"), environment == Environment::Development)?,
             speech: speech(get)?,
@@ -355,6 +363,7 @@ mod tests {
             ("PRAVIS_SERVICES", " , ,"),
             ("PRAVIS_TENANT", "../etc"),
             ("PRAVIS_PUBLIC_URL", "ftp://example.org"),
+            ("MEDIA_BASE_URL", "cdn.example"),
             ("PRAVIS_CORS_ORIGINS", "http://ok.example,nonsense"),
             ("PRAVIS_SEED", "yes"),
             ("PRAVIS_RATE_LIMITS", "maybe"),

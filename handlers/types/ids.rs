@@ -99,6 +99,8 @@ id!(/// A person with an account.
     UserId, "usr_");
 id!(/// A product of the catalogue.
     ProductId, "prd_");
+id!(/// A picture of a product.
+    MediaId, "med_");
 id!(/// A recording of a shopper's voice.
     SampleId, "smp_");
 id!(/// One exchange with Ask Pravi.

@@ -11,7 +11,7 @@ mod placement;
 mod service;
 
 pub use ids::{
-    ApiKeyId, CartLineId, ErasureId, EventId, ExportId, IdError, InteractionId, OrderId, ProductId, RequestId,
+    ApiKeyId, CartLineId, ErasureId, EventId, ExportId, IdError, InteractionId, MediaId, OrderId, ProductId, RequestId,
     SampleId, SessionId, TenantId, TierId, UserId,
 };
 pub use language::Language;

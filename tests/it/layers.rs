@@ -5,14 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Each module of the crate, and what it may name besides itself.
-const ALLOWED: [(&str, &[&str]); 28] = [
+const ALLOWED: &[(&str, &[&str])] = &[
     ("types", &[]),
     ("ports", &["types"]),
     ("error", &["ports"]),
     ("telemetry", &["error"]),
     ("caching", &["types", "error", "ports", "telemetry"]),
     ("seed", &["types"]),
-    ("audio", &["types"]),
+    ("panics", &[]),
+    ("audio", &["types", "panics"]),
+    ("pictures", &["types", "panics"]),
     ("understanding", &["types"]),
     ("settings", &["ports", "types"]),
     ("containers", &["ports", "types"]),
@@ -55,6 +57,7 @@ const ALLOWED: [(&str, &[&str]); 28] = [
             "tiers",
             "understanding",
             "audio",
+            "pictures",
             "seed",
             "settings",
             "containers",
@@ -152,7 +155,7 @@ fn named(text: &str) -> BTreeSet<String> {
 #[test]
 fn dependencies_point_one_way() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("handlers");
-    let allowed: BTreeMap<&str, &[&str]> = ALLOWED.into_iter().collect();
+    let allowed: BTreeMap<&str, &[&str]> = ALLOWED.iter().copied().collect();
     let mut files = Vec::new();
     sources(&root, &mut files);
     assert!(files.len() > 50, "{} sources", files.len());
@@ -196,6 +199,7 @@ fn services_know_no_adapter_and_no_warp() {
         "catalogue",
         "ordering",
         "audio",
+        "pictures",
         "identity",
         "lifecycle",
         "ports",

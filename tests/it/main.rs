@@ -8,6 +8,7 @@ mod conformance;
 mod functions_host;
 mod layers;
 mod lifecycle;
+mod media;
 mod privacy;
 mod shop;
 mod support;

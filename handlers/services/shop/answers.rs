@@ -385,7 +385,7 @@ fn card(product: &Product, language: Language) -> AnswerProduct {
         price_paise: product.price_paise,
         price: product.price_paise.rupees(),
         currency: "INR".into(),
-        image: product.images.first().cloned(),
+        image: product.image(),
         in_stock: product.stock > 0,
     }
 }

@@ -6,6 +6,7 @@ pub mod answers;
 pub mod cart;
 mod changes;
 mod enquiry;
+pub mod media;
 pub mod orders;
 pub mod products;
 mod query;
@@ -24,6 +25,7 @@ use crate::function::Function;
 pub fn functions() -> Vec<Function> {
     [
         products::functions(),
+        media::functions(),
         admin::functions(),
         changes::functions(),
         stock::functions(),

@@ -95,15 +95,25 @@ fn product_example() -> Value {
         "colors": ["gold", "cream", "maroon"], "sizes": ["free size"], "occasions": ["wedding", "festive"],
         "careInstructions": ["dry clean only"], "rating": 4.8, "reviews": 124, "reviewCount": 124, "inStock": true,
         "stockCount": 12, "featured": true, "isNew": false, "onSale": true, "tags": ["banarasi", "zari"],
-        "image": "/media/products/1.webp", "images": ["/media/products/1.webp"]
+        "image": "https://api.pravis.example/api/v1/media/pravis/2c26b46b68ffc68ff99b453c1d3041340fc0a1b0d2e3f4a5-1280.webp",
+        "images": ["https://api.pravis.example/api/v1/media/pravis/2c26b46b68ffc68ff99b453c1d3041340fc0a1b0d2e3f4a5-1280.webp"],
+        "pictures": [picture_example()]
     })
+}
+
+/// A picture of a product, for descriptions of the API.
+pub(super) fn picture_example() -> Value {
+    json!({ "alt": "Gold Banarasi saree with a maroon border", "width": 1280, "height": 1707, "sources": [
+        { "url": "https://api.pravis.example/api/v1/media/pravis/2c26b46b68ffc68ff99b453c1d3041340fc0a1b0d2e3f4a5-1280.webp", "width": 1280, "type": "image/webp" },
+        { "url": "https://api.pravis.example/api/v1/media/pravis/fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04f-1280.jpg", "width": 1280, "type": "image/jpeg" }
+    ] })
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-struct LanguageQuery {
+pub(super) struct LanguageQuery {
     /// The language of names and texts, `en-IN`, `hi-IN` or `te-IN`; else `Accept-Language` decides.
-    lang: Option<String>,
+    pub(super) lang: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -343,6 +353,6 @@ fn list_of(products: &[&Product], facets: Facets, start: usize, limit: usize, fo
     }
 }
 
-fn no_product() -> Error {
+pub(super) fn no_product() -> Error {
     Error::new(Code::NotFound, "There is no such product.")
 }

@@ -48,12 +48,14 @@ pub async fn snapshot(state: &AppState, tenant: &TenantId) -> Result<Arc<Snapsho
 /// As [`snapshot`].
 pub async fn snapshot_and_status(state: &AppState, tenant: &TenantId) -> Result<(Arc<Snapshot>, CacheStatus)> {
     let (documents, owner) = (state.documents.clone(), tenant.clone());
-    let read = move || async move { read(documents.as_ref(), &owner).await };
+    let media_url = state.settings.media_url.clone();
+    let read = move || async move { read(documents.as_ref(), &owner, &media_url).await };
     state.caches.get_or_load(&SNAPSHOTS, tenant, "", read).await
 }
 
-async fn read(documents: &dyn DocumentStore, tenant: &TenantId) -> Result<Snapshot> {
-    let products: Vec<Product> = read_all(&products(documents, tenant).await?)?;
+async fn read(documents: &dyn DocumentStore, tenant: &TenantId, media_url: &str) -> Result<Snapshot> {
+    let mut products: Vec<Product> = read_all(&products(documents, tenant).await?)?;
+    products.iter_mut().for_each(|product| product.locate_pictures(media_url));
     let categories: Vec<Category> = read_all(&entries(documents, tenant, CATEGORY).await?)?;
     let policies: Vec<Policy> = read_all(&entries(documents, tenant, POLICY).await?)?;
     AppState::blocking(move || Snapshot::new(products, categories, policies)).await
@@ -233,6 +235,7 @@ fn product(sample: seed::SeedProduct) -> Result<Product> {
         added_on: sample.added_on,
         tags: sample.tags,
         images: sample.image,
+        pictures: Vec::new(),
         name: sample.name,
         description: sample.description,
         version: 0,

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
-use pravis::containers::{CUSTOMERS, VOICE_UPLOADS, customer};
+use pravis::containers::{CUSTOMERS, MEDIA, VOICE_UPLOADS, customer};
 use pravis::identity::{Credential, Principal, Role, Session, SigningKeys};
-use pravis::ports::blobs::{AccessTier, BlobName};
+use pravis::ports::blobs::{AccessTier, BlobName, PutOptions, whole};
 use pravis::ports::documents::{Filter, NewDocument, Query, Scope};
 use pravis::registry::Registry;
 use pravis::types::{Service, TenantId, TierId, UserId};
@@ -96,6 +96,7 @@ impl Walk<'_> {
             ("ShopProductsSearch", "products/search?q=silk"),
             ("ShopProductsView", view.as_str()),
             ("ShopProductsRelated", &format!("{view}/related")),
+            ("ShopMediaList", &format!("{view}/media")),
             ("AccountsJwks", ".well-known/jwks.json"),
             ("VoiceVoicesList", "voice/voices"),
         ] {
@@ -151,6 +152,15 @@ impl Walk<'_> {
         let answer = self.story.host.request(request.body(sized(news.to_string())).unwrap()).await;
         assert!(answer.status.is_success(), "{answer:?}");
         self.note("ShopPaymentsWebhook", &answer);
+    }
+
+    /// A file of a picture, which lies there.
+    async fn picture(&mut self) {
+        let path = format!("pravis/{}-320.webp", "0".repeat(48));
+        let file = BlobName::new(MEDIA, path.clone());
+        self.story.stores.blobs.put(&file, whole("a picture"), PutOptions::default()).await.unwrap();
+        let answer = self.call(Method::GET, &format!("media/{path}"), "application/json", Vec::new()).await;
+        self.note("ShopMediaFile", &answer);
     }
 
     async fn account(&mut self) {
@@ -300,6 +310,7 @@ async fn every_request_of_a_shopper_stays_in_its_partition_and_its_budget() {
     .await;
     let mut walk = Walk { services: &services, story: &story, token: None, seen: BTreeMap::new() };
     walk.shop().await;
+    walk.picture().await;
     walk.account().await;
     walk.order().await;
     walk.exports().await;
