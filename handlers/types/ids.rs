@@ -98,6 +98,8 @@ id!(/// A recording of a shopper's voice.
     SampleId, "smp_");
 id!(/// One exchange with Ask Pravi.
     InteractionId, "int_");
+id!(/// A customer's review of a product.
+    ReviewId, "rev_");
 id!(/// An order.
     OrderId, "ord_");
 id!(/// A domain event.

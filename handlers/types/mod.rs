@@ -10,8 +10,8 @@ mod placement;
 mod service;
 
 pub use ids::{
-    ApiKeyId, ErasureId, EventId, ExportId, IdError, InteractionId, OrderId, ProductId, RequestId, SampleId, SessionId,
-    TenantId, TierId, UserId,
+    ApiKeyId, ErasureId, EventId, ExportId, IdError, InteractionId, OrderId, ProductId, RequestId, ReviewId, SampleId,
+    SessionId, TenantId, TierId, UserId,
 };
 pub use language::Language;
 pub use localised::{LocalisedText, Origin};

@@ -12,7 +12,7 @@ pub enum Disclosure {
 use Disclosure::{Shown, Withheld};
 
 /// Every kind of document in a customer's partition. A new kind has to be put here, which a test sees to.
-pub const KINDS: [(&str, Disclosure); 16] = [
+pub const KINDS: [(&str, Disclosure); 18] = [
     (
         "user",
         Shown {
@@ -120,6 +120,29 @@ pub const KINDS: [(&str, Disclosure); 16] = [
             fields: &["id", "period", "totalMs", "days"],
         },
     ),
+    (
+        "review",
+        Shown {
+            file: "reviews.json",
+            what: "Your reviews of products, whether they are shown, and why not.",
+            fields: &[
+                "id",
+                "productId",
+                "status",
+                "revision",
+                "author",
+                "rating",
+                "title",
+                "content",
+                "verifiedPurchase",
+                "flags",
+                "reason",
+                "createdAt",
+                "updatedAt",
+            ],
+        },
+    ),
+    ("reviewGone", Withheld("counts the versions of a review that you deleted, for 30 days; holds no words")),
     ("signIns", Withheld("knows your devices and sessions again; the sessions are in their own file")),
     ("passwordReset", Withheld("stands for a token that was mailed, for half an hour")),
     ("phoneCode", Withheld("stands for a code that was sent, for minutes")),

@@ -3,6 +3,7 @@
 pub mod answers;
 mod changes;
 pub mod products;
+pub mod reviews;
 mod store;
 mod view;
 
@@ -13,5 +14,5 @@ use crate::function::Function;
 
 /// This service's rows of the registry.
 pub fn functions() -> Vec<Function> {
-    [products::functions(), changes::functions()].into_iter().flatten().collect()
+    [products::functions(), reviews::functions(), changes::functions()].into_iter().flatten().collect()
 }

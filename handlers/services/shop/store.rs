@@ -15,7 +15,7 @@ use crate::seed;
 use crate::state::AppState;
 use crate::types::TenantId;
 
-const PRODUCT: &str = "product";
+pub(super) const PRODUCT: &str = "product";
 const CATEGORY: &str = "category";
 const POLICY: &str = "policy";
 
