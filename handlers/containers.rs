@@ -59,6 +59,19 @@ pub static CATALOGUE: Container = Container {
     indexing: Indexing::Only { fields: &["status", "createdAt", "uploadUntil"], orders: &[] },
 };
 
+/// Reviews as shoppers read them, and how many stars each product got, by product. Not in `catalogue`, which is
+/// read whole and whose changes end what is in memory of it.
+pub static REVIEWS: Container = Container {
+    name: "reviews",
+    partition_key: &["tenantId", "productId"],
+    default_ttl: None,
+    indexing: Indexing::Only {
+        fields: &["part", "at", "rank"],
+        // The newest first, or those with most stars.
+        orders: &[OrderIndex { equal: &["part"], by: "at" }, OrderIndex { equal: &["part"], by: "rank" }],
+    },
+};
+
 /// Quantities and reservations by product.
 pub static STOCK: Container =
     Container { name: "stock", partition_key: &["tenantId", "productId"], default_ttl: None, indexing: BY_ID };
@@ -112,8 +125,19 @@ pub static ERASURES: Container = Container {
 };
 
 /// Every document container.
-pub static DOCUMENT_CONTAINERS: [&Container; 10] =
-    [&CUSTOMERS, &DIRECTORY, &TENANTS, &CATALOGUE, &STOCK, &EVENTS, &DEAD_LETTERS, &AUDIT, &ERASURES, &SWEEPS];
+pub static DOCUMENT_CONTAINERS: [&Container; 11] = [
+    &CUSTOMERS,
+    &DIRECTORY,
+    &TENANTS,
+    &CATALOGUE,
+    &STOCK,
+    &EVENTS,
+    &DEAD_LETTERS,
+    &AUDIT,
+    &ERASURES,
+    &SWEEPS,
+    &REVIEWS,
+];
 
 /// Those whose documents belong to tenants: what a dedicated database holds.
 pub static TENANT_CONTAINERS: LazyLock<Vec<&'static Container>> =

@@ -28,7 +28,7 @@ const fn row(event: &'static str, action: &'static str, details: &'static [&'sta
 }
 
 /// The events that are audited. `data.actor` says who acted; without it the account acted itself.
-pub static EVENTS: [Row; 43] = [
+pub static EVENTS: [Row; 45] = [
     row("account.registered", "account.registered", &["role"]),
     row("account.sessionBegun", "login.succeeded", &["session", "by", "knownDevice"]),
     Row {
@@ -75,6 +75,8 @@ pub static EVENTS: [Row; 43] = [
     row("tenant.moving", "tenant.moving", &["from", "to"]),
     row("tenant.moved", "tenant.moved", &["from", "to"]),
     row("tenant.moveCancelled", "tenant.moveCancelled", &["from", "to"]),
+    row("review.approved", "review.approved", &["productId"]),
+    row("review.rejected", "review.rejected", &["productId"]),
     row("tiers.changed", "tiers.changed", &["tier"]),
     row("admin.created", "admin.created", &["by"]),
     row("product.created", "product.created", &["sku", "pricePaise"]),

@@ -52,15 +52,18 @@ impl Levels {
 pub enum ChangeKind {
     /// A product, category or policy of a tenant.
     Catalogue,
+    /// What is shown of a product's reviews.
+    Reviews,
 }
 
 impl ChangeKind {
-    pub const ALL: [ChangeKind; 1] = [Self::Catalogue];
+    pub const ALL: [ChangeKind; 2] = [Self::Catalogue, Self::Reviews];
 
     /// As it is told among instances; stable.
     pub fn name(self) -> &'static str {
         match self {
             Self::Catalogue => "catalogue",
+            Self::Reviews => "reviews",
         }
     }
 }
@@ -94,7 +97,36 @@ pub static PRODUCT_ANSWERS: CachePolicy = CachePolicy {
     stale_if_error: Duration::ZERO,
     negative: Duration::ZERO,
     invalidated_by: &[],
-    share: 20,
+    share: 15,
+};
+
+/// How many stars a product got in its reviews; the key is the product.
+pub static REVIEW_SUMMARIES: CachePolicy = CachePolicy {
+    name: "review-summaries",
+    scope: ScopeKind::Tenant,
+    levels: Levels::Process,
+    fresh: MINUTE,
+    jitter: 20,
+    stale_while_revalidate: MINUTE,
+    stale_if_error: HOUR,
+    negative: Duration::ZERO,
+    invalidated_by: &[ChangeKind::Reviews],
+    share: 3,
+};
+
+/// First pages of reviews as they are sent. The key names the version of the summary, which changes with
+/// everything that is shown; a page that was read from a replica behind it is read again after a minute.
+pub static REVIEW_ANSWERS: CachePolicy = CachePolicy {
+    name: "review-answers",
+    scope: ScopeKind::Tenant,
+    levels: Levels::Process,
+    fresh: MINUTE,
+    jitter: 20,
+    stale_while_revalidate: Duration::ZERO,
+    stale_if_error: HOUR,
+    negative: Duration::ZERO,
+    invalidated_by: &[],
+    share: 7,
 };
 
 /// Public answers as they are sent to who takes them compressed, by the hash of what they are without.
@@ -123,7 +155,7 @@ pub static SPEECH: CachePolicy = CachePolicy {
     // Names cannot be guessed: who asks before there is such speech is not a shopper.
     negative: Duration::from_secs(5),
     invalidated_by: &[],
-    share: 20,
+    share: 15,
 };
 
 /// What a language model made of sentences, in values of closed vocabularies. The key is the hash of all that
@@ -142,7 +174,8 @@ pub static UNDERSTANDINGS: CachePolicy = CachePolicy {
 };
 
 /// Every cache.
-pub static TABLE: [&CachePolicy; 5] = [&CATALOGUE, &PRODUCT_ANSWERS, &CODED_ANSWERS, &SPEECH, &UNDERSTANDINGS];
+pub static TABLE: [&CachePolicy; 7] =
+    [&CATALOGUE, &PRODUCT_ANSWERS, &REVIEW_SUMMARIES, &REVIEW_ANSWERS, &CODED_ANSWERS, &SPEECH, &UNDERSTANDINGS];
 
 #[cfg(test)]
 mod tests {

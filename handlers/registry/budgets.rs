@@ -1,5 +1,5 @@
 //! What a shopper's request may cost at most in request units of Cosmos DB, by function, once the
-//! catalogue is in memory and the caller's session has been looked at. Each stays within one partition of `customers`; sign-in and registration also
+//! catalogue and what it shows of a product's reviews are in memory and the caller's session has been looked at. Each stays within one partition of `customers`; sign-in and registration also
 //! read the claim on the address.
 //!
 //! A point read of 1 KB costs 1, a write of 1 KB about 5.8
@@ -58,9 +58,16 @@ const REQUEST_UNITS: &[(&str, f64)] = &[
     ("ShopProductsRelated", 0.0),
     ("ShopProductsSearch", 0.0),
     ("ShopProductsView", 1.0),
+    ("ShopReviewsCreate", 60.0),
+    ("ShopReviewsList", 5.0),
+    ("ShopReviewsOwnDelete", 30.0),
+    ("ShopReviewsOwnGet", 1.0),
+    ("ShopReviewsOwnList", 4.0),
+    ("ShopReviewsOwnUpdate", 40.0),
     ("VoiceCommand", 25.0),
     ("VoiceHistoryClear", 500.0),
     ("VoiceHistoryClearOld", 500.0),
+    ("VoiceHistoryClearSite", 500.0),
     ("VoiceHistoryDelete", 20.0),
     ("VoiceHistoryList", 3.0),
     ("VoiceProcessCommand", 25.0),

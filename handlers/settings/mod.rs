@@ -81,6 +81,9 @@ pub struct Settings {
     pub voice_concurrency: usize,
     /// `PRAVIS_ERASURE_DAYS`: how long an account that is to be erased can be restored, 0 to 30 days; 7.
     pub erasure_delay: chrono::TimeDelta,
+    /// `PRAVIS_REVIEW_APPROVAL`: whether every review waits for staff, or only those in which something is
+    /// flagged: `staff` (default) or `automatic`.
+    pub reviews_wait: bool,
     /// `PRAVIS_CACHE_MIB`: room of the caches in the process; 128.
     pub cache_bytes: u64,
     /// `PATH`: where programs are found that are given by name only.
@@ -181,6 +184,12 @@ impl Settings {
             erasure_delay: chrono::TimeDelta::days(
                 number("PRAVIS_ERASURE_DAYS", get("PRAVIS_ERASURE_DAYS"), 0..=30, 7)? as i64,
             ),
+            reviews_wait: one_of(
+                "PRAVIS_REVIEW_APPROVAL",
+                get("PRAVIS_REVIEW_APPROVAL"),
+                &[("staff", true), ("automatic", false)],
+                true,
+            )?,
             cache_bytes: number("PRAVIS_CACHE_MIB", get("PRAVIS_CACHE_MIB"), 1..=65536, 128)? as u64 * 1024 * 1024,
             search_path: get("PATH").unwrap_or_default().into(),
             secrets: secrets(variables),

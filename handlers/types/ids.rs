@@ -105,6 +105,8 @@ id!(/// A recording of a shopper's voice.
     SampleId, "smp_");
 id!(/// One exchange with Ask Pravi.
     InteractionId, "int_");
+id!(/// A customer's review of a product.
+    ReviewId, "rev_");
 id!(/// An order.
     OrderId, "ord_");
 id!(/// A line of a cart: one choice of a product.

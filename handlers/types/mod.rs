@@ -12,7 +12,7 @@ mod service;
 
 pub use ids::{
     ApiKeyId, CartLineId, ErasureId, EventId, ExportId, IdError, InteractionId, MediaId, OrderId, ProductId, RequestId,
-    SampleId, SessionId, TenantId, TierId, UserId,
+    ReviewId, SampleId, SessionId, TenantId, TierId, UserId,
 };
 pub use language::Language;
 pub use localised::{LocalisedText, Origin};

@@ -14,6 +14,7 @@ use crate::ports::blobs::BlobName;
 use crate::ports::documents::{Document, NewDocument, Operation, PartitionKey, Query, Scope, Ttl};
 use crate::ports::{Condition, ETag, PortErrorKind};
 use crate::services::accounts::{self, Pseudonym, User};
+use crate::services::shop::reviews;
 use crate::services::voice::{conversation, forget};
 use crate::services::{analytics, outbox, shop};
 use crate::state::AppState;
@@ -221,11 +222,13 @@ impl Erasure<'_> {
             for document in &page.items {
                 let is_event = kind(document)? == outbox::KIND;
                 if is_event {
-                    self.follow(document).await?;
+                    analytics::forget_event(self.state, &document.id).await?;
                 }
                 if [ORDER, DRAFT].contains(&kind(document)?.as_str()) {
                     shop::orders::forget(self.state, self.tenant(), self.user(), document).await?;
                 }
+                // What it left elsewhere goes before it, so that a job that dies finds its way there again.
+                reviews::forget(self.state, self.tenant(), &document.read()?).await?;
                 if document.id != self.user().as_str() && (outbox || !is_event) {
                     removed.push(document.id.as_str());
                 }
@@ -236,11 +239,6 @@ impl Erasure<'_> {
                 return Ok(());
             }
         }
-    }
-
-    /// Removes what an event in the outbox left elsewhere.
-    async fn follow(&self, document: &Document) -> Result<()> {
-        analytics::forget_event(self.state, &document.id).await
     }
 
     /// Deletes documents, many at a time.

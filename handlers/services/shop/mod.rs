@@ -10,6 +10,7 @@ pub mod media;
 pub mod orders;
 pub mod products;
 mod query;
+pub mod reviews;
 #[cfg(test)]
 mod searched;
 pub mod stock;
@@ -26,6 +27,7 @@ pub fn functions() -> Vec<Function> {
     [
         products::functions(),
         media::functions(),
+        reviews::functions(),
         admin::functions(),
         changes::functions(),
         stock::functions(),

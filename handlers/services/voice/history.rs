@@ -44,6 +44,11 @@ pub fn functions() -> Vec<Function> {
             .summary("The same as `DELETE voice/history`.")
             .answers::<Cleared>(StatusCode::OK, "They are gone.", cleared())
             .into(),
+        Function::http("VoiceHistoryClearSite", Service::Voice, Method::DELETE, "voice/clear-history", clear)
+            .access(Access::SignedIn)
+            .summary("The same, at the address that the storefront calls.")
+            .answers::<Cleared>(StatusCode::OK, "They are gone.", cleared())
+            .into(),
         Function::http("VoiceHistoryDelete", Service::Voice, Method::DELETE, "v1/voice/history/{id}", delete)
             .access(Access::SignedIn)
             .summary("Deletes one exchange.")

@@ -50,6 +50,7 @@ const OPEN: &[&str] = &[
     "ShopProductsRelated",
     "ShopProductsSearch",
     "ShopProductsView",
+    "ShopReviewsList",
     "VoiceCommand",
     "VoiceProcessCommand",
     "VoiceSpeechCreate",

@@ -69,6 +69,10 @@ async fn busy(app: &TestApp) -> (Person, String) {
     let forgotten = json!({ "email": person.email });
     app.client().post("/api/v1/auth/password-reset-request").json(&forgotten).await.expect(200);
     shopped(app, &person).await;
+    review(app, &person, 0).await;
+    let second = review(app, &person, 1).await;
+    let path = format!("/api/v1/users/me/reviews/{}", second["id"].as_str().unwrap());
+    person.delete(&path).await.expect(200);
     project(app, &person).await;
     (person, sample)
 }

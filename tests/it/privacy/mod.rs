@@ -69,6 +69,23 @@ async fn shopped(app: &TestApp, person: &Person) {
     panic!("no order is left half-placed");
 }
 
+/// Has a customer review a product of the samples, staff approve it, and everybody see it; gives it.
+async fn review(app: &TestApp, person: &Person, number: usize) -> Value {
+    let list = person.get("/api/v1/products?limit=100").await.expect(200).json();
+    let path = format!("/api/v1/products/{}/reviews", list["products"][number]["id"].as_str().unwrap());
+    let said = json!({ "rating": 4, "content": format!("{WORD} and fine") });
+    let review = person.post(&path).json(&said).await.expect(201).json()["review"].clone();
+    let approval = format!("/api/v1/admin/reviews/{}/approve", review["id"].as_str().unwrap());
+    app.staff().await.post(&approval).json(&json!({ "revision": 1 })).await.expect(200);
+    follow_reviews(app, &of_kind(app, person, "outbox").await).await;
+    review
+}
+
+/// Tells what is shown of reviews of all these events.
+async fn follow_reviews(app: &TestApp, events: &[Value]) {
+    app.changed("ShopReviewsProject", events.to_vec()).await;
+}
+
 /// Announces, uploads and completes a recording; gives the sample's id.
 async fn submit(app: &TestApp, person: &Person) -> String {
     let asked = json!({ "contentType": "audio/wav", "language": "en-IN" });

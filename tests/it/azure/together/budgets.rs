@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
-use pravis::containers::{CUSTOMERS, MEDIA, VOICE_UPLOADS, customer};
+use pravis::containers::{CUSTOMERS, MEDIA, REVIEWS, VOICE_UPLOADS, customer};
 use pravis::identity::{Credential, Principal, Role, Session, SigningKeys};
 use pravis::ports::blobs::{AccessTier, BlobName, PutOptions, whole};
-use pravis::ports::documents::{Filter, NewDocument, Query, Scope};
+use pravis::ports::documents::{Filter, NewDocument, PartitionKey, Query, Scope};
 use pravis::registry::Registry;
-use pravis::types::{Service, TenantId, TierId, UserId};
+use pravis::types::{ReviewId, Service, TenantId, TierId, UserId};
 use serde_json::{Value, json};
 
 use super::{ISSUER, Services};
@@ -56,9 +56,12 @@ impl Walk<'_> {
     }
 
     async fn call(&self, method: Method, path: &str, content_type: &str, body: Vec<u8>) -> Answer {
+        self.call_at(method, &format!("/api/v1/{path}"), content_type, body).await
+    }
+
+    async fn call_at(&self, method: Method, path: &str, content_type: &str, body: Vec<u8>) -> Answer {
         self.services.cosmos.asked();
-        let path = format!("/api/v1/{path}");
-        let mut request = request(method, &path, "shop.example").header("content-type", content_type);
+        let mut request = request(method, path, "shop.example").header("content-type", content_type);
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
@@ -207,6 +210,35 @@ impl Walk<'_> {
         }
     }
 
+    async fn reviews(&mut self) {
+        let listed = self.send("ShopProductsList", Method::GET, "products?limit=1", Value::Null).await;
+        let product = listed["products"][0]["id"].as_str().unwrap().to_owned();
+        let path = format!("products/{product}/reviews");
+        let said = |content: &str| json!({ "rating": 5, "title": "As I found it", "content": content });
+        let written = self.send("ShopReviewsCreate", Method::POST, &path, said("Lovely")).await;
+        self.send("ShopReviewsCreate", Method::POST, &path, said("Lovely all the same")).await;
+        let own = format!("users/me/reviews/{}", written["review"]["id"].as_str().unwrap());
+        self.send("ShopReviewsOwnList", Method::GET, "users/me/reviews", Value::Null).await;
+        self.send("ShopReviewsOwnGet", Method::GET, &own, Value::Null).await;
+        self.send("ShopReviewsOwnUpdate", Method::PUT, &own, said("Lovely again")).await;
+        self.send("ShopReviewsOwnDelete", Method::DELETE, &own, Value::Null).await;
+        for number in 0..2 {
+            let shown = json!({
+                "part": "shown", "version": 1, "author": "Lakshmi", "rating": 5, "title": "", "content": "Lovely",
+                "verifiedPurchase": true, "at": number, "rank": number,
+            });
+            let document = NewDocument::new(ReviewId::generate().as_str(), &shown).unwrap();
+            let partition = PartitionKey::of(["pravis", &product]);
+            self.story.stores.documents.create(&REVIEWS, &partition, document).await.unwrap();
+        }
+        // What the first reading costs is its caches'.
+        let path = format!("{path}?limit=1");
+        self.call(Method::GET, &path, "application/json", Vec::new()).await;
+        let first = self.send("ShopReviewsList", Method::GET, &path, Value::Null).await;
+        let path = format!("{path}&cursor={}", first["next"].as_str().unwrap());
+        self.send("ShopReviewsList", Method::GET, &path, Value::Null).await;
+    }
+
     async fn exports(&mut self) {
         let path = "users/me/exports";
         let export = self.send("AccountsExportsCreate", Method::POST, path, Value::Null).await;
@@ -259,6 +291,11 @@ impl Walk<'_> {
             self.send("VoiceCommand", Method::POST, "voice/command", said.clone()).await;
         }
         self.send("VoiceHistoryClearOld", Method::DELETE, "voice/clear-history", Value::Null).await;
+        for _ in 0..10 {
+            self.send("VoiceCommand", Method::POST, "voice/command", said.clone()).await;
+        }
+        let answer = self.call_at(Method::DELETE, "/api/voice/clear-history", "application/json", Vec::new()).await;
+        self.note("VoiceHistoryClearSite", &answer);
         let spoken =
             self.call(Method::POST, "voice/text-to-speech", "application/json", br#"{"text":"Namaste"}"#.to_vec());
         let spoken = spoken.await;
@@ -313,6 +350,7 @@ async fn every_request_of_a_shopper_stays_in_its_partition_and_its_budget() {
     walk.picture().await;
     walk.account().await;
     walk.order().await;
+    walk.reviews().await;
     walk.exports().await;
     walk.samples().await;
     walk.talk().await;
