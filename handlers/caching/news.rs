@@ -2,7 +2,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::scope::entry_key;
+use super::scope::{Owner, PerCaller, entry_key};
 use super::{ChangeKind, PerTenant};
 use crate::types::{ApiKeyId, SessionId, TenantId, UserId};
 
@@ -22,6 +22,11 @@ impl Change {
     /// Products, categories or policies of a tenant.
     pub fn catalogue(tenant: &TenantId) -> Self {
         Self { kind: ChangeKind::Catalogue.name(), entry: entry_key::<PerTenant>(tenant, "") }
+    }
+
+    /// What an account says of itself: its profile, its preferences.
+    pub fn account(owner: Owner<'_>) -> Self {
+        Self { kind: ChangeKind::Account.name(), entry: entry_key::<PerCaller>(owner, "") }
     }
 
     /// The change that a tag names; `None` for a kind that this version does not know.

@@ -19,6 +19,7 @@ mod operator;
 mod oracle;
 mod passwords;
 mod profile;
+mod remembered;
 pub mod samples;
 mod sessions;
 mod storefront;
