@@ -2,7 +2,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::scope::entry_key;
+use super::scope::{Owner, PerCaller, entry_key};
 use super::{ChangeKind, PerTenant};
 use crate::types::{ApiKeyId, ProductId, SessionId, TenantId, UserId};
 
@@ -27,6 +27,11 @@ impl Change {
     /// What is shown of a product's reviews.
     pub fn reviews(tenant: &TenantId, product: &ProductId) -> Self {
         Self { kind: ChangeKind::Reviews.name(), entry: entry_key::<PerTenant>(tenant, product.as_str()) }
+    }
+
+    /// What an account says of itself: its profile, its preferences.
+    pub fn account(owner: Owner<'_>) -> Self {
+        Self { kind: ChangeKind::Account.name(), entry: entry_key::<PerCaller>(owner, "") }
     }
 
     /// The change that a tag names; `None` for a kind that this version does not know.

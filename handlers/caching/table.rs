@@ -54,16 +54,19 @@ pub enum ChangeKind {
     Catalogue,
     /// What is shown of a product's reviews.
     Reviews,
+    /// What an account says of itself.
+    Account,
 }
 
 impl ChangeKind {
-    pub const ALL: [ChangeKind; 2] = [Self::Catalogue, Self::Reviews];
+    pub const ALL: [ChangeKind; 3] = [Self::Catalogue, Self::Reviews, Self::Account];
 
     /// As it is told among instances; stable.
     pub fn name(self) -> &'static str {
         match self {
             Self::Catalogue => "catalogue",
             Self::Reviews => "reviews",
+            Self::Account => "account",
         }
     }
 }
@@ -82,7 +85,7 @@ pub static CATALOGUE: CachePolicy = CachePolicy {
     stale_if_error: HOUR,
     negative: Duration::ZERO,
     invalidated_by: &[ChangeKind::Catalogue],
-    share: 43,
+    share: 37,
 };
 
 /// Lists, searches and views of products as they are sent. The key names the version of the catalogue that
@@ -173,9 +176,54 @@ pub static UNDERSTANDINGS: CachePolicy = CachePolicy {
     share: 2,
 };
 
+/// What an account shows of itself to its owner; its key is empty. Not in Redis, which is to hold no names and
+/// addresses.
+pub static PROFILES: CachePolicy = CachePolicy { name: "profiles", ..OF_AN_ACCOUNT };
+
+/// What clients keep with an account; its key is empty.
+pub static PREFERENCES: CachePolicy = CachePolicy { name: "preferences", ..OF_AN_ACCOUNT };
+
+const OF_AN_ACCOUNT: CachePolicy = CachePolicy {
+    name: "",
+    scope: ScopeKind::Caller,
+    levels: Levels::Process,
+    fresh: MINUTE,
+    jitter: 20,
+    stale_while_revalidate: Duration::ZERO,
+    stale_if_error: Duration::ZERO,
+    negative: Duration::ZERO,
+    invalidated_by: &[ChangeKind::Account],
+    share: 2,
+};
+
+/// Addresses that are signed for a customer, by the blob: so that a player that asks again gets the address whose
+/// sound it has. They are good for a good deal longer than they are kept.
+pub static SIGNED_URLS: CachePolicy = CachePolicy {
+    name: "signed-urls",
+    scope: ScopeKind::Caller,
+    levels: Levels::Process,
+    fresh: MINUTE,
+    jitter: 0,
+    stale_while_revalidate: Duration::ZERO,
+    stale_if_error: Duration::ZERO,
+    negative: Duration::ZERO,
+    invalidated_by: &[],
+    share: 2,
+};
+
 /// Every cache.
-pub static TABLE: [&CachePolicy; 7] =
-    [&CATALOGUE, &PRODUCT_ANSWERS, &REVIEW_SUMMARIES, &REVIEW_ANSWERS, &CODED_ANSWERS, &SPEECH, &UNDERSTANDINGS];
+pub static TABLE: [&CachePolicy; 10] = [
+    &CATALOGUE,
+    &PRODUCT_ANSWERS,
+    &REVIEW_SUMMARIES,
+    &REVIEW_ANSWERS,
+    &CODED_ANSWERS,
+    &SPEECH,
+    &UNDERSTANDINGS,
+    &PROFILES,
+    &PREFERENCES,
+    &SIGNED_URLS,
+];
 
 #[cfg(test)]
 mod tests {

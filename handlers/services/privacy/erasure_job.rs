@@ -169,6 +169,7 @@ impl Erasure<'_> {
         }
         accounts::forget_consents(self.state, self.tenant(), self.user()).await;
         conversation::forget(self.state, self.tenant(), self.user()).await;
+        accounts::forget_account(self.state, self.tenant(), self.user()).await;
         forget::remove_tickets(self.state, self.tenant(), self.user()).await?;
         for container in BLOB_CONTAINERS {
             for blob in self.blobs(container).await? {

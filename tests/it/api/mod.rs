@@ -19,6 +19,7 @@ mod operator;
 mod oracle;
 mod passwords;
 mod profile;
+mod remembered;
 mod reviews;
 pub mod samples;
 mod sessions;
