@@ -107,6 +107,9 @@ fn values(sentence: &mut Sentence<'_>, slots: &mut Slots) {
             refuse(sentence, index, slots);
             continue;
         }
+        if scope == Scope::Colors && sentence.pause_before(index) && !enumerates(sentence, index) {
+            scope = Scope::Positive;
+        }
         let item = &sentence.items[index];
         if let Some(color) = item.color().filter(|_| scope != Scope::Positive) {
             push(&mut slots.not_colors, color);
@@ -128,6 +131,14 @@ fn values(sentence: &mut Sentence<'_>, slots: &mut Slots) {
         }
     }
     slots.not_colors.retain(|color| !slots.colors.contains(color));
+}
+
+/// Whether a list of colours goes on at a comma: `not red, blue or green`, but not `not red, blue`.
+fn enumerates(sentence: &Sentence<'_>, index: usize) -> bool {
+    let listed = |item: &&Item| item.color().is_some() || item.is_filler();
+    let list = sentence.items[index..].iter().take_while(listed).count();
+    let joins = |word: &str| matches!(word, "or" | "and" | "nor" | "या" | "और" | "లేదా" | "మరియు" | "ya" | "aur" | "leda");
+    (index..index + list).any(|at| sentence.words(at).any(joins))
 }
 
 /// Whether the item is refused by a word behind it: `लाल नहीं`, `ఎరుపు లేదా నలుపు వద్దు`. Colours before a
