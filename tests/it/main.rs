@@ -9,6 +9,7 @@ mod functions_host;
 mod layers;
 mod lifecycle;
 mod privacy;
+mod shop_admin;
 mod support;
 mod tenants;
 mod triggers;

@@ -10,9 +10,8 @@ const KINDS: [&str; 5] = ["category", "fabric", "weave", "color", "occasion"];
 
 type Values = FxHashMap<Cow<'static, str>, &'static str>;
 
-static SPELLINGS: LazyLock<FxHashMap<&'static str, Values>> = LazyLock::new(|| {
-    KINDS.into_iter().map(|kind| (kind, spellings_of(kind))).collect()
-});
+static SPELLINGS: LazyLock<FxHashMap<&'static str, Values>> =
+    LazyLock::new(|| KINDS.into_iter().map(|kind| (kind, spellings_of(kind))).collect());
 
 fn spellings_of(kind: &'static str) -> Values {
     let mut values = Values::default();

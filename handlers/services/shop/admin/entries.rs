@@ -72,7 +72,8 @@ pub async fn put<K: Kind>(state: &AppState, request: &Request) -> Result<(bool, 
         let operation = match (&there, &demanded) {
             (None, Some(_)) => return Err(changed()),
             (Some(_), None) => {
-                let detail = "There is one; send in If-Match the entity tag that it was read with, or * to replace any.";
+                let detail =
+                    "There is one; send in If-Match the entity tag that it was read with, or * to replace any.";
                 return Err(Error::new(Code::PreconditionRequired, detail));
             }
             (Some(there), Some(Condition::IfMatch(version))) if there.etag != *version => return Err(changed()),
@@ -80,7 +81,10 @@ pub async fn put<K: Kind>(state: &AppState, request: &Request) -> Result<(bool, 
             (Some(there), Some(_)) => Operation::Replace(document, Condition::IfMatch(there.etag.clone())),
             (None, None) => {
                 if store::entries(state.documents.as_ref(), shelf.tenant(), K::PARTITION).await?.len() >= K::MOST {
-                    return Err(Error::new(Code::Conflict, format!("There are {} already, as many as can be.", K::MOST)));
+                    return Err(Error::new(
+                        Code::Conflict,
+                        format!("There are {} already, as many as can be.", K::MOST),
+                    ));
                 }
                 Operation::Create(document)
             }

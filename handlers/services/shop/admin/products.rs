@@ -52,25 +52,39 @@ pub fn functions() -> Vec<Function> {
             .into(),
         Function::http("ShopAdminProductsPatch", Service::Shop, Method::PATCH, ONE, patch)
             .access(access)
-            .summary("Changes a product by a JSON merge patch (RFC 7396); `If-Match` names the version that it changes.")
+            .summary(
+                "Changes a product by a JSON merge patch (RFC 7396); `If-Match` names the version that it changes.",
+            )
             .takes::<ProductPatch>("application/merge-patch+json", json!({ "pricePaise": 1_699_900 }))
             .takes::<ProductPatch>("application/json", json!({ "featured": true, "name": { "hi-IN": null } }))
             .answers::<StaffProduct>(StatusCode::OK, "The product as it is now.", example())
             .fails(&changes)
             .fails(&[Code::PreconditionRequired])
             .into(),
-        Function::http("ShopAdminProductsArchive", Service::Shop, Method::POST, "v1/admin/products/{id}/archive", archive)
-            .access(access)
-            .summary("Takes a product off the shop; orders and carts that name it still show it. Again changes nothing.")
-            .answers::<StaffProduct>(StatusCode::OK, "The product as it is now.", example())
-            .fails(&changes)
-            .into(),
-        Function::http("ShopAdminProductsRestore", Service::Shop, Method::POST, "v1/admin/products/{id}/restore", restore)
-            .access(access)
-            .summary("Puts an archived product back into the shop. Again changes nothing.")
-            .answers::<StaffProduct>(StatusCode::OK, "The product as it is now.", example())
-            .fails(&changes)
-            .into(),
+        Function::http(
+            "ShopAdminProductsArchive",
+            Service::Shop,
+            Method::POST,
+            "v1/admin/products/{id}/archive",
+            archive,
+        )
+        .access(access)
+        .summary("Takes a product off the shop; orders and carts that name it still show it. Again changes nothing.")
+        .answers::<StaffProduct>(StatusCode::OK, "The product as it is now.", example())
+        .fails(&changes)
+        .into(),
+        Function::http(
+            "ShopAdminProductsRestore",
+            Service::Shop,
+            Method::POST,
+            "v1/admin/products/{id}/restore",
+            restore,
+        )
+        .access(access)
+        .summary("Puts an archived product back into the shop. Again changes nothing.")
+        .answers::<StaffProduct>(StatusCode::OK, "The product as it is now.", example())
+        .fails(&changes)
+        .into(),
     ]
 }
 
@@ -122,9 +136,13 @@ async fn patch(state: AppState, request: Request) -> Result<Response> {
     change(&state, &request, needed(&request)?, Deed::Changed, Box::new(rule)).await
 }
 
-/// The form of a stored product with a merge patch upon it.
+/// The form of a stored product with a merge patch upon it. A new price alone is no reduction where there was none.
 pub fn patched(stored: &Product, patch: &Value) -> Map<String, Value> {
-    let mut form = Value::Object(StaffProduct::fields(stored));
+    let mut fields = StaffProduct::fields(stored);
+    if stored.original_price_paise == stored.price_paise && patch.get("pricePaise").is_some() {
+        fields.remove("originalPricePaise");
+    }
+    let mut form = Value::Object(fields);
     json_patch::merge(&mut form, patch);
     match form {
         Value::Object(form) => form,

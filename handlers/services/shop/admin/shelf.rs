@@ -48,6 +48,7 @@ pub struct Shelf<'a> {
     tenant: TenantId,
     actor: String,
     origin: Origin,
+    now: DateTime<Utc>,
 }
 
 impl<'a> Shelf<'a> {
@@ -58,15 +59,16 @@ impl<'a> Shelf<'a> {
     pub fn of(state: &'a AppState, request: &Request) -> Result<Self> {
         let principal = request.principal()?;
         let (tenant, actor) = (principal.tenant.clone(), principal.actor().to_owned());
-        Ok(Self { state, tenant, actor, origin: Origin::of(request) })
+        Ok(Self { state, tenant, actor, origin: Origin::of(request), now: state.clock.now() })
     }
 
     pub fn tenant(&self) -> &TenantId {
         &self.tenant
     }
 
+    /// The moment of the request: all that it writes is written at this time.
     pub fn now(&self) -> DateTime<Utc> {
-        self.state.clock.now()
+        self.now
     }
 
     /// Where the products are.
@@ -190,11 +192,7 @@ impl<'a> Shelf<'a> {
     pub fn creation(&self, product: &Product, imported: bool) -> Result<Vec<Operation>> {
         let document = NewDocument::new(product.id.as_str(), product)?;
         let history = self.entry(product, Deed::Created, imported, Vec::new());
-        Ok(vec![
-            Operation::Create(claim(product)?),
-            Operation::Create(document),
-            history.operation(&product.id)?,
-        ])
+        Ok(vec![Operation::Create(claim(product)?), Operation::Create(document), history.operation(&product.id)?])
     }
 
     /// The operations that write a product in the place of a version: itself, its history.
@@ -214,13 +212,7 @@ impl<'a> Shelf<'a> {
         Ok(vec![Operation::Replace(document, Condition::IfMatch(etag)), history.operation(&after.id)?])
     }
 
-    fn entry(
-        &self,
-        product: &Product,
-        deed: Deed,
-        imported: bool,
-        changes: Vec<super::history::FieldChange>,
-    ) -> Entry {
+    fn entry(&self, product: &Product, deed: Deed, imported: bool, changes: Vec<super::history::FieldChange>) -> Entry {
         Entry { version: product.version, at: self.now(), actor: self.actor.clone(), deed, imported, changes }
     }
 

@@ -131,12 +131,7 @@ fn event(shelf: &Shelf<'_>, lines: &[Writing], created: usize) -> Result<Operati
 }
 
 /// Decides anew about lines that met something else than was planned.
-async fn again(
-    shelf: &Shelf<'_>,
-    planned: &mut [Planned],
-    lines: &[Writing],
-    categories: &[Category],
-) -> Result<()> {
+async fn again(shelf: &Shelf<'_>, planned: &mut [Planned], lines: &[Writing], categories: &[Category]) -> Result<()> {
     for writing in lines {
         let Some(line) = planned.get_mut(writing.position) else { continue };
         let stored = shelf.find_by_sku(&writing.product.sku).await?;
