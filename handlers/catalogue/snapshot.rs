@@ -243,6 +243,35 @@ mod tests {
         Snapshot::from_bytes(b"{}").err().expect("something is missing");
     }
 
+    fn product(number: u8, archived: bool) -> Product {
+        let product = serde_json::json!({
+            "id": format!("prd_01KAXQ8W0V7D3T4Z5J6N8P9R{number}S"), "sku": format!("A-{number}"), "category": "sarees",
+            "subcategory": "sarees", "fabric": "silk", "weave": "ikat", "origin": { "place": "Koyyalagudem", "state": "Telangana" },
+            "colors": ["red"], "sizes": ["free size"], "occasions": [], "care": [], "pricePaise": 100,
+            "originalPricePaise": 100, "stock": 1, "rating": 0.0, "reviewCount": 0, "featured": true, "isNew": false,
+            "addedOn": "2026-01-15", "tags": [], "images": [], "name": { "en-IN": "Saree" },
+            "description": { "en-IN": "Handwoven." },
+            "archivedAt": archived.then_some("2026-01-15T06:30:00Z"),
+        });
+        serde_json::from_value(product).unwrap()
+    }
+
+    #[test]
+    fn archived_products_are_found_by_their_id_only() {
+        let products = vec![product(1, true), product(2, false), product(3, true), product(4, false)];
+        let ids: Vec<ProductId> = products.iter().map(|product| product.id.clone()).collect();
+        let written = Snapshot::new(products, Vec::new(), Vec::new());
+        let read = Snapshot::from_bytes(&written.to_bytes().unwrap()).unwrap();
+        assert_eq!(written.version(), read.version(), "an answer is as old whoever read the catalogue");
+        for snapshot in [&written, &read] {
+            let found = snapshot.search(&Search::default());
+            assert_eq!(found.iter().map(|product| &product.id).collect::<Vec<_>>(), [&ids[1], &ids[3]]);
+            assert_eq!(snapshot.related(snapshot.get(&ids[1]).unwrap(), 9).len(), 1);
+            let known = |id| (snapshot.get(id).is_some(), snapshot.get_even_archived(id).is_some());
+            assert_eq!([known(&ids[0]), known(&ids[1])], [(false, true), (true, true)]);
+        }
+    }
+
     #[test]
     fn the_version_names_the_content() {
         assert_eq!(snapshot(1).version(), snapshot(1).version());

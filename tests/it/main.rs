@@ -11,6 +11,7 @@ mod lifecycle;
 mod media;
 mod privacy;
 mod shop;
+mod shop_admin;
 mod support;
 mod tenants;
 mod triggers;

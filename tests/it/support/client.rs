@@ -19,9 +19,9 @@ use tokio::net::TcpStream;
 /// Nothing in the product may take longer than this in a test.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
-/// Names in snake case that a standard or the storefront asks for: OAuth 2.0's token response (RFC
-/// 6749 §5.1) and the peaks of audiowaveform.
-pub const FOREIGN_NAMES: [&str; 8] = [
+/// Names that a standard or the storefront asks for: OAuth 2.0's token response (RFC 6749 §5.1), the peaks of
+/// audiowaveform, languages (BCP 47).
+pub const FOREIGN_NAMES: [&str; 11] = [
     "access_token",
     "refresh_token",
     "device_token",
@@ -30,6 +30,9 @@ pub const FOREIGN_NAMES: [&str; 8] = [
     "user_id",
     "sample_rate",
     "samples_per_pixel",
+    "en-IN",
+    "hi-IN",
+    "te-IN",
 ];
 
 /// Words that tell of our inside; none of them belongs into an answer about a failure.

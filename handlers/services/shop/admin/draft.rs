@@ -83,88 +83,49 @@ impl Draft {
         stored: Option<&Product>,
         categories: &[Category],
     ) -> Result<Self, Vec<FieldError>> {
-        let mut form = form;
-        default_to(&mut form, "subcategory", "category");
-        default_to(&mut form, "originalPricePaise", "pricePaise");
         let mut fields = Fields::new(form, stored.map(StaffProduct::fields).unwrap_or_default());
-        let words = |kind: &'static str| {
-            move |problems: &mut Problems, field: &str, value| spelled_as(kind, problems, field, value)
-        };
-        let paise =
-            |problems: &mut Problems, field: &str, value| whole(1, MOST_PAISE)(problems, field, value).map(Paise);
-        let was = stored;
-        let sku = fields.read("sku", was.map(|p| &p.sku), |problems, field, value| match stored {
-            None => read_sku(problems, field, value),
-            Some(_) => problems.refuse(field, "a sku never changes; make a new product and archive this one"),
-        });
-        let category = fields.read("category", was.map(|p| &p.category), one_of(categories));
-        let subcategory = fields.read("subcategory", was.map(|p| &p.subcategory), word);
-        let fabric = fields.read("fabric", was.map(|p| &p.fabric), read_fabric);
-        let weave = fields.read("weave", was.map(|p| &p.weave), words("weave"));
-        let origin = fields.read("origin", was.map(|p| &p.origin), read_origin);
-        let colors = fields.read("colors", was.map(|p| &p.colors), list(1, 8, words("color")));
-        let sizes = fields.read("sizes", was.map(|p| &p.sizes), read_sizes);
-        let occasions = fields.read("occasions", was.map(|p| &p.occasions), list(0, 10, words("occasion")));
-        let care = fields.read("care", was.map(|p| &p.care), list(0, 10, word));
-        let price = fields.read("pricePaise", was.map(|p| &p.price_paise), paise);
-        let original =
-            fields.read("originalPricePaise", was.map(|p| &p.original_price_paise), |problems, field, value| {
-                let original = paise(problems, field, value)?;
-                match price {
-                    Some(price) if original < price => problems.refuse(field, "expected at least pricePaise"),
-                    _ => Some(original),
-                }
-            });
-        let featured = fields.read("featured", was.map(|p| &p.featured), truth);
-        let is_new = fields.read("isNew", was.map(|p| &p.is_new), truth);
-        let tags = fields.read("tags", was.map(|p| &p.tags), list(0, 20, word));
-        let images = fields.read("images", was.map(|p| &p.images), list(0, 10, read_picture));
-        let name = fields.read("name", was.map(|p| &p.name), localised(2, 120));
-        let description = fields.read("description", was.map(|p| &p.description), localised(2, 600));
+        // Each is read whatever becomes of the others, so that all that is wrong is told.
+        let nature = read_nature(&mut fields, stored, categories);
+        let lists = read_lists(&mut fields, stored);
+        let prices = read_prices(&mut fields, stored);
+        let texts = read_texts(&mut fields, stored);
+        let marks = read_marks(&mut fields, stored);
         let stock = match stored {
             Some(stored) => Some(stored.stock),
-            None => fields.read("stock", None, |problems, field, value| match value {
-                Value::Null => Some(0),
-                value => whole(0, MOST_STOCK)(problems, field, value).and_then(|stock| u32::try_from(stock).ok()),
-            }),
+            None => fields.read("stock", None, read_stock),
         };
-        // A price that rises above the one before the reduction is told of where it is written.
-        let falls = match (price, original) {
-            (Some(price), Some(original)) => original >= price,
-            _ => true,
-        };
-        let mut problems = fields.finish(why_not);
-        if !falls && !problems.iter().any(|problem| problem.field == "originalPricePaise") {
-            let message = "expected at most originalPricePaise".into();
-            problems.push(FieldError { field: "pricePaise".into(), message });
+        match (nature, lists, prices, texts, marks, stock, fields.finish(why_not)) {
+            (Some(nature), Some(lists), Some(prices), Some(texts), Some(marks), Some(stock), problems)
+                if problems.is_empty() =>
+            {
+                let (sku, category, subcategory, fabric, weave, origin) = nature;
+                let [colors, sizes, occasions, care, tags, images] = lists;
+                let (price_paise, original_price_paise) = prices;
+                let ((name, description), (featured, is_new)) = (texts, marks);
+                Ok(Self {
+                    sku,
+                    category,
+                    subcategory,
+                    fabric,
+                    weave,
+                    origin,
+                    colors,
+                    sizes,
+                    occasions,
+                    care,
+                    price_paise,
+                    original_price_paise,
+                    featured,
+                    is_new,
+                    tags,
+                    images,
+                    name,
+                    description,
+                    stock,
+                })
+            }
+            (.., problems) => Err(problems),
         }
-        if !problems.is_empty() {
-            return Err(problems);
-        }
-        let whole = || {
-            Some(Self {
-                sku: sku?,
-                category: category?,
-                subcategory: subcategory?,
-                fabric: fabric?,
-                weave: weave?,
-                origin: origin?,
-                colors: colors?,
-                sizes: sizes?,
-                occasions: occasions?,
-                care: care?,
-                price_paise: price?,
-                original_price_paise: original?,
-                featured: featured?,
-                is_new: is_new?,
-                tags: tags?,
-                images: images?,
-                name: name?,
-                description: description?,
-                stock: stock?,
-            })
-        };
-        whole().ok_or_else(|| vec![FieldError { field: String::new(), message: "expected a product".into() }])
     }
 
     /// The product that it describes, new at `now`.
@@ -226,6 +187,73 @@ impl Draft {
     }
 }
 
+/// What kind of piece it is: sku, category, subcategory, fabric, weave, origin.
+fn read_nature(
+    fields: &mut Fields,
+    stored: Option<&Product>,
+    categories: &[Category],
+) -> Option<(String, String, String, String, String, Origin)> {
+    let sku = fields.read("sku", stored.map(|p| &p.sku), |problems, field, value| match stored {
+        None => read_sku(problems, field, value),
+        Some(_) => problems.refuse(field, "a sku never changes; make a new product and archive this one"),
+    });
+    let category = fields.read("category", stored.map(|p| &p.category), one_of(categories));
+    let subcategory = fields.read_or("subcategory", stored.map(|p| &p.subcategory), category.as_ref(), word);
+    let fabric = fields.read("fabric", stored.map(|p| &p.fabric), read_fabric);
+    let weave = fields.read("weave", stored.map(|p| &p.weave), spelled_as("weave"));
+    let origin = fields.read("origin", stored.map(|p| &p.origin), read_origin);
+    Some((sku?, category?, subcategory?, fabric?, weave?, origin?))
+}
+
+/// Colours, sizes, occasions, care, tags, pictures.
+fn read_lists(fields: &mut Fields, stored: Option<&Product>) -> Option<[Vec<String>; 6]> {
+    let colors = fields.read("colors", stored.map(|p| &p.colors), list(1, 8, spelled_as("color")));
+    let sizes = fields.read("sizes", stored.map(|p| &p.sizes), read_sizes);
+    let occasions = fields.read("occasions", stored.map(|p| &p.occasions), list(0, 10, spelled_as("occasion")));
+    let care = fields.read("care", stored.map(|p| &p.care), list(0, 10, word));
+    let tags = fields.read("tags", stored.map(|p| &p.tags), list(0, 20, word));
+    let images = fields.read("images", stored.map(|p| &p.images), list(0, 10, read_picture));
+    Some([colors?, sizes?, occasions?, care?, tags?, images?])
+}
+
+/// The price, and the one before a reduction.
+fn read_prices(fields: &mut Fields, stored: Option<&Product>) -> Option<(Paise, Paise)> {
+    let paise =
+        |problems: &mut Problems, field: &str, value: Value| whole(1, MOST_PAISE)(problems, field, value).map(Paise);
+    let price = fields.read("pricePaise", stored.map(|p| &p.price_paise), paise);
+    let original = fields.read_or("originalPricePaise", stored.map(|p| &p.original_price_paise), price.as_ref(), paise);
+    let (price, original) = (price?, original?);
+    // Told of the one that is new.
+    match stored {
+        _ if price <= original => Some((price, original)),
+        Some(stored) if stored.original_price_paise == original => {
+            fields.refuse("pricePaise", "expected at most originalPricePaise")
+        }
+        _ => fields.refuse("originalPricePaise", "expected at least pricePaise"),
+    }
+}
+
+/// Name and description.
+fn read_texts(fields: &mut Fields, stored: Option<&Product>) -> Option<(LocalisedText, LocalisedText)> {
+    let name = fields.read("name", stored.map(|p| &p.name), localised(2, 120));
+    let description = fields.read("description", stored.map(|p| &p.description), localised(2, 600));
+    Some((name?, description?))
+}
+
+/// Whether it is featured, and new.
+fn read_marks(fields: &mut Fields, stored: Option<&Product>) -> Option<(bool, bool)> {
+    let featured = fields.read("featured", stored.map(|p| &p.featured), truth);
+    let is_new = fields.read("isNew", stored.map(|p| &p.is_new), truth);
+    Some((featured?, is_new?))
+}
+
+fn read_stock(problems: &mut Problems, field: &str, value: Value) -> Option<u32> {
+    match value {
+        Value::Null => Some(0),
+        value => whole(0, MOST_STOCK)(problems, field, value).and_then(|stock| u32::try_from(stock).ok()),
+    }
+}
+
 /// A sku in capitals, when it is one.
 pub fn sku_of(text: &str) -> Option<String> {
     let sku = text.trim().to_ascii_uppercase();
@@ -242,15 +270,6 @@ fn why_not(field: &str) -> Option<&'static str> {
         "status" | "archivedAt" => Some("is not written here; use v1/admin/products/{id}/archive and /restore"),
         "id" | "currency" | "version" | "addedOn" | "changedAt" => Some("is set by the shop and never written"),
         _ => None,
-    }
-}
-
-/// Fills a field that is left out with another one.
-fn default_to(form: &mut Map<String, Value>, field: &str, other: &str) {
-    if form.get(field).is_none_or(Value::is_null)
-        && let Some(value) = form.get(other).cloned()
-    {
-        form.insert(field.to_owned(), value);
     }
 }
 
@@ -278,9 +297,11 @@ fn one_of(categories: &[Category]) -> impl Fn(&mut Problems, &str, Value) -> Opt
 }
 
 /// Words, as the lexicon has them where it does.
-fn spelled_as(kind: &str, problems: &mut Problems, field: &str, value: Value) -> Option<String> {
-    let said = word(problems, field, value)?;
-    Some(spelled(kind, &said).map_or(said, str::to_owned))
+fn spelled_as(kind: &'static str) -> impl Fn(&mut Problems, &str, Value) -> Option<String> {
+    move |problems, field, value| {
+        let said = word(problems, field, value)?;
+        Some(spelled(kind, &said).map_or(said, str::to_owned))
+    }
 }
 
 /// A fabric. What says more than the lexicon's word, as `pure silk` does, stays: searches look for the word in

@@ -53,6 +53,29 @@ impl Fields {
         rule(&mut self.problems, field, value)
     }
 
+    /// The same for a field that another value stands for where it is absent or null.
+    pub fn read_or<T>(
+        &mut self,
+        field: &str,
+        kept: Option<&T>,
+        other: Option<&T>,
+        rule: impl FnOnce(&mut Problems, &str, Value) -> Option<T>,
+    ) -> Option<T>
+    where
+        T: Clone,
+    {
+        if self.given.get(field).is_none_or(Value::is_null) {
+            self.given.remove(field);
+            return other.cloned();
+        }
+        self.read(field, kept, rule)
+    }
+
+    /// Tells what is wrong with a field beside its own rule, and stands for its value.
+    pub fn refuse<T>(&mut self, field: &str, message: &str) -> Option<T> {
+        self.problems.refuse(field, message)
+    }
+
     /// Refuses what is left: fields that are not written here, unless they say what is stored, and unknown ones.
     /// Gives all that is wrong.
     pub fn finish(mut self, why_not: impl Fn(&str) -> Option<&'static str>) -> Vec<FieldError> {

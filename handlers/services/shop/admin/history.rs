@@ -41,9 +41,7 @@ pub enum Deed {
 pub struct FieldChange {
     /// As in the product.
     pub field: String,
-    #[schema(value_type = Object)]
     pub from: Value,
-    #[schema(value_type = Object)]
     pub to: Value,
 }
 

@@ -136,9 +136,13 @@ async fn patch(state: AppState, request: Request) -> Result<Response> {
     change(&state, &request, needed(&request)?, Deed::Changed, Box::new(rule)).await
 }
 
-/// The form of a stored product with a merge patch upon it.
+/// The form of a stored product with a merge patch upon it. A new price alone is no reduction where there was none.
 pub fn patched(stored: &Product, patch: &Value) -> Map<String, Value> {
-    let mut form = Value::Object(StaffProduct::fields(stored));
+    let mut fields = StaffProduct::fields(stored);
+    if stored.original_price_paise == stored.price_paise && patch.get("pricePaise").is_some() {
+        fields.remove("originalPricePaise");
+    }
+    let mut form = Value::Object(fields);
     json_patch::merge(&mut form, patch);
     match form {
         Value::Object(form) => form,

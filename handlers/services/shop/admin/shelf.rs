@@ -48,6 +48,7 @@ pub struct Shelf<'a> {
     tenant: TenantId,
     actor: String,
     origin: Origin,
+    now: DateTime<Utc>,
 }
 
 impl<'a> Shelf<'a> {
@@ -58,15 +59,16 @@ impl<'a> Shelf<'a> {
     pub fn of(state: &'a AppState, request: &Request) -> Result<Self> {
         let principal = request.principal()?;
         let (tenant, actor) = (principal.tenant.clone(), principal.actor().to_owned());
-        Ok(Self { state, tenant, actor, origin: Origin::of(request) })
+        Ok(Self { state, tenant, actor, origin: Origin::of(request), now: state.clock.now() })
     }
 
     pub fn tenant(&self) -> &TenantId {
         &self.tenant
     }
 
+    /// The moment of the request: all that it writes is written at this time.
     pub fn now(&self) -> DateTime<Utc> {
-        self.state.clock.now()
+        self.now
     }
 
     /// Where the products are.
