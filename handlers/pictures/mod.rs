@@ -17,10 +17,6 @@ mod limits;
 mod rejection;
 mod sizes;
 mod structure;
-#[cfg(test)]
-mod test_support;
-#[cfg(test)]
-mod tests;
 
 pub use encode::Encoding;
 pub use limits::Limits;

@@ -1,7 +1,9 @@
 //! Pictures of products, from the announcement to the file that a browser keeps.
 
+mod drawn;
 mod interrupted;
 mod killed;
+mod pictures;
 mod refused;
 mod served;
 mod story;

@@ -1,8 +1,10 @@
+//! What is made of a picture, and what is refused.
+
 use image::{DynamicImage, GenericImageView, ImageFormat, Rgb, RgbImage};
+use pravis::pictures::{Encoding, Format, Limits, Made, Rejection, Rendition, make};
 use proptest::prelude::*;
 
-use super::test_support::*;
-use super::*;
+use super::drawn::*;
 
 fn made(bytes: &[u8]) -> Made {
     make(bytes, &Limits::default()).unwrap()
