@@ -20,6 +20,7 @@ mod oracle;
 mod passwords;
 mod profile;
 pub mod samples;
+mod searches;
 mod sessions;
 mod storefront;
 mod tiers;
