@@ -151,8 +151,10 @@ impl Snapshot {
         self.policies.iter().find(|policy| policy.topic == topic)
     }
 
-    /// All products that fit, in the order asked for: best first by weave and fabric, then name, category,
-    /// colours, tags and description, and by how sure the words are; then the more popular ones, then by id.
+    /// All products that fit, in the order asked for. The best fit is first: for each word, products whose weave,
+    /// fabric or category it is go before those that have it in the name, then colours, tags and the
+    /// description, and what is written so before what is another word for it, begins or sounds so. Then the more
+    /// popular ones, then by id.
     pub fn search(&self, search: &Search) -> Matches<'_> {
         let Ranked { positions, facets, did_you_mean, ignored } = self.index.search(search);
         let products = positions.into_iter().map(|position| &self.products[position as usize]).collect();

@@ -23,6 +23,8 @@ mod worth {
 const LEAST_SOUND_BEGINNING: usize = 4;
 /// A shorter word is cut of no plural ending, in letters.
 const LEAST_PLURAL: usize = 4;
+/// Values of more words, such as tags, are not sought as phrases.
+const LONGEST_VALUE: usize = 4;
 /// Shorter names of concepts are not sought as beginnings of other words.
 const LEAST_NAME: usize = 3;
 
@@ -39,7 +41,7 @@ impl Fit {
         self.scores[doc] > 0
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.scores.iter().all(|&score| score == 0)
     }
 
@@ -61,16 +63,23 @@ impl Fit {
 }
 
 impl Index {
-    /// How well products fit a word; `None` where it says nothing about products. It depends on the word and the
-    /// phrases that end with it alone, so that a further word never makes more products fit. `correct` says
+    /// How well products fit the last of some words; `None` where it says nothing about products. It depends on
+    /// the word and what is said before it, so that a further word never makes more products fit. `correct` says
     /// whether a word that nothing has may be taken for misspelt.
-    pub(super) fn fit(&self, word: &SearchWord, correct: bool) -> Option<Fit> {
+    pub(super) fn fit(&self, words: &[SearchWord], correct: bool) -> Option<Fit> {
+        let word = words.last()?;
         if word.is_functional && !word.by_sound && !self.is_term(&word.word) {
             return None;
         }
         let mut fit = self.fit_uncorrected(word);
         for &concept in &word.phrases {
             self.raise_concept(&mut fit, concept, worth::EXACT);
+        }
+        for length in 2..=LONGEST_VALUE.min(words.len()) {
+            let said: Vec<&str> = words[words.len() - length..].iter().map(|word| word.word.as_str()).collect();
+            if let Some(term) = self.terms.find(&said.join(" ")) {
+                fit.add_where_found(self.postings.of(term as usize), worth::EXACT);
+            }
         }
         if !fit.is_empty() {
             return Some(fit);
@@ -185,15 +194,13 @@ impl Index {
         }
     }
 
+    /// The same of what a word was meant to be, which may be two words run together.
     fn fit_corrected(&self, corrected: String) -> Fit {
-        let mut fit = self.nothing();
-        for word in search_words(&corrected) {
-            let part = self.fit_uncorrected(&word);
-            for (score, part) in fit.scores.iter_mut().zip(part.scores) {
-                *score = (*score).max(part.div_ceil(worth::CORRECTED));
-            }
-        }
-        Fit { corrected: Some(corrected), ..fit }
+        let words = search_words(&corrected);
+        let parts: Vec<Fit> = (0..words.len()).filter_map(|at| self.fit(&words[..=at], false)).collect();
+        let least = |doc: usize| parts.iter().map(|part| part.scores[doc]).min().unwrap_or(0);
+        let scores = (0..self.len()).map(|doc| least(doc).div_ceil(worth::CORRECTED)).collect();
+        Fit { scores, corrected: Some(corrected) }
     }
 }
 

@@ -111,9 +111,24 @@ struct Reader {
 /// A value's words and concepts.
 struct Value {
     words: Vec<String>,
+    /// All of its words where there are several, one blank apart.
+    phrase: Option<String>,
     /// What the whole value stands for, and what parts of it do.
     whole: Vec<Concept>,
     parts: Vec<Concept>,
+}
+
+/// Where a value stands: what is true of the whole of it tells more than what is true of a part.
+#[derive(Clone, Copy)]
+struct Shown {
+    whole: Places,
+    partly: Places,
+}
+
+impl Shown {
+    fn only(places: Places) -> Self {
+        Self { whole: places, partly: places }
+    }
 }
 
 impl Default for Reader {
@@ -124,20 +139,24 @@ impl Default for Reader {
 
 impl Reader {
     fn read(&mut self, doc: Doc, product: &Product) {
-        self.value(doc, &product.category, Places::CATEGORY, |concept| matches!(concept, Concept::Category(_)));
-        self.value(doc, &product.weave, Places::WHOLE, |concept| matches!(concept, Concept::Weave(_)));
-        self.value(doc, &product.fabric, Places::WHOLE, |concept| matches!(concept, Concept::Fabric(_)));
+        let category = Shown { whole: Places::WHOLE.and(Places::CATEGORY), partly: Places::CATEGORY };
+        self.value(doc, &product.category, category, |concept| matches!(concept, Concept::Category(_)));
+        let material = Shown { whole: Places::WHOLE, partly: Places::NAME };
+        self.value(doc, &product.weave, material, |concept| matches!(concept, Concept::Weave(_)));
+        self.value(doc, &product.fabric, material, |concept| matches!(concept, Concept::Fabric(_)));
         for color in &product.colors {
-            self.value(doc, color, Places::COLOR, |concept| matches!(concept, Concept::Color(_)));
+            self.value(doc, color, Shown::only(Places::COLOR), |concept| matches!(concept, Concept::Color(_)));
         }
         // A tag may name the colour of a part.
         for tag in product.tags.iter().chain(&product.occasions).chain([&product.subcategory]) {
-            self.value(doc, tag, Places::TAG, |concept| !matches!(concept, Concept::Color(_)));
+            self.value(doc, tag, Shown::only(Places::TAG), |concept| !matches!(concept, Concept::Color(_)));
         }
         for detail in product.sizes.iter().chain([&product.origin.place, &product.origin.state]) {
-            self.value(doc, detail, Places::DETAIL, |concept| matches!(concept, Concept::Feature(_)));
+            self.value(doc, detail, Shown::only(Places::DETAIL), |concept| matches!(concept, Concept::Feature(_)));
         }
-        for concept in concepts(&product.name.english) {
+        // `Haldi` in a name is a colour, and no ceremony.
+        let named = concepts(&product.name.english).into_iter();
+        for concept in named.filter(|concept| !matches!(concept, Concept::Occasion(_))) {
             self.concepts.add(&concept, doc, Places::NAME);
         }
         for name in [&product.name.english, &product.name.hindi, &product.name.telugu] {
@@ -155,21 +174,21 @@ impl Reader {
         }
     }
 
-    /// A value of a closed vocabulary; `is_meant` tells which concepts it can stand for. A word that is only a
-    /// part of a weave or a fabric tells less than the whole of it.
-    fn value(&mut self, doc: Doc, value: &str, places: Places, is_meant: impl Fn(&Concept) -> bool) {
+    /// A value of a closed vocabulary; `is_meant` tells which concepts it can stand for.
+    fn value(&mut self, doc: Doc, value: &str, shown: Shown, is_meant: impl Fn(&Concept) -> bool) {
         let known = self.known(value);
-        let Value { words, whole, parts } = known.as_ref();
-        let partly = if places == Places::WHOLE { Places::NAME } else { places };
-        let as_word = if words.len() == 1 { places } else { partly };
+        let Value { words, phrase, whole, parts } = known.as_ref();
         for word in words {
-            self.words.add(word.as_str(), doc, as_word);
+            self.words.add(word.as_str(), doc, if words.len() == 1 { shown.whole } else { shown.partly });
+        }
+        if let Some(phrase) = phrase {
+            self.words.add(phrase.as_str(), doc, shown.whole.and(Places::WHOLE));
         }
         for concept in parts.iter().filter(|concept| is_meant(concept)) {
-            self.concepts.add(concept, doc, partly);
+            self.concepts.add(concept, doc, shown.partly);
         }
         for concept in whole.iter().filter(|concept| is_meant(concept)) {
-            self.concepts.add(concept, doc, places);
+            self.concepts.add(concept, doc, shown.whole);
         }
     }
 
@@ -177,8 +196,9 @@ impl Reader {
         if let Some(known) = self.read.get(value) {
             return known.clone();
         }
-        let words = normalised(value).collect();
-        let read = Rc::new(Value { words, whole: whole_concepts(value), parts: all_concepts(value) });
+        let words: Vec<String> = normalised(value).collect();
+        let phrase = (words.len() > 1).then(|| words.join(" "));
+        let read = Rc::new(Value { words, phrase, whole: whole_concepts(value), parts: all_concepts(value) });
         self.read.insert(value.to_owned(), read.clone());
         read
     }

@@ -29,7 +29,7 @@ impl Places {
     pub(super) const CATEGORY: Self = Self(1 << 5);
     /// The name in any language, or a part of weave or fabric.
     pub(super) const NAME: Self = Self(1 << 6);
-    /// The weave or the fabric as a whole.
+    /// The weave, the fabric or the category as a whole, or a phrase that is all of another value.
     pub(super) const WHOLE: Self = Self(1 << 7);
 
     pub(super) fn and(self, other: Self) -> Self {

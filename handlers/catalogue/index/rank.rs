@@ -12,6 +12,8 @@ use crate::understanding::{SearchWord, Sort, search_words};
 
 /// Words of a search at most, parts of words included; more say nothing more.
 const MOST_WORDS: usize = 24;
+/// So many words of a search are compared with all words of the catalogue at most, which is what takes longest.
+const MOST_CORRECTIONS: usize = 4;
 
 /// What a search found.
 pub(in crate::catalogue) struct Ranked {
@@ -36,12 +38,7 @@ impl Index {
     pub(in crate::catalogue) fn search(&self, search: &Search) -> Ranked {
         let mut words = search_words(&search.words);
         words.truncate(MOST_WORDS);
-        let correct = search.wording == Wording::Typed;
-        let asked: Vec<Asked> = words
-            .iter()
-            .enumerate()
-            .filter_map(|(at, word)| Some(Asked { at, fit: self.fit(word, correct)? }))
-            .collect();
+        let asked = self.ask(&words, search.wording);
         let misses = self.columns.misses(&search.filter);
         let mut found = self.fitting(&asked.iter().collect::<Vec<_>>());
         let mut ignored = Vec::new();
@@ -64,6 +61,20 @@ impl Index {
             did_you_mean: corrected(&search.words, &words, &asked),
             ignored,
         }
+    }
+
+    /// How well products fit each of the words that say something about them.
+    fn ask(&self, words: &[SearchWord], wording: Wording) -> Vec<Asked> {
+        let mut corrections = if wording == Wording::Typed { MOST_CORRECTIONS } else { 0 };
+        let mut asked = Vec::with_capacity(words.len());
+        for at in 0..words.len() {
+            let Some(fit) = self.fit(&words[..=at], corrections > 0) else { continue };
+            if fit.corrected.is_some() || fit.is_empty() {
+                corrections = corrections.saturating_sub(1);
+            }
+            asked.push(Asked { at, fit });
+        }
+        asked
     }
 
     /// The score of every product that fits all words, by number; 0 of the others.

@@ -22,6 +22,7 @@ mod profile;
 mod remembered;
 mod reviews;
 pub mod samples;
+mod searches;
 mod sessions;
 mod storefront;
 mod tiers;
