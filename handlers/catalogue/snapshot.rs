@@ -79,7 +79,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Indexes a catalogue: some 25 ms for a thousand products, to be spent off the async threads.
+    /// Indexes a catalogue: reads every text in it, which is to be done off the async threads.
     pub fn new(products: Vec<Product>, mut categories: Vec<Category>, policies: Vec<Policy>) -> Self {
         categories.sort_by_key(|category| category.position);
         let (mut archived, products): (Vec<_>, Vec<_>) =
