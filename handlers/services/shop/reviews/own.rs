@@ -71,7 +71,7 @@ pub(super) fn functions() -> Vec<Function> {
                 "It is gone.",
                 json!({ "success": true, "message": "The review was deleted." }),
             )
-            .fails(&[Code::PreconditionFailed])
+            .fails(&[Code::PreconditionFailed, Code::ValidationFailed])
             .into(),
     ]
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Twelve approved reviews of one product, an hour apart, with 1 to 5 stars in turn; the product.
+/// Twelve approved reviews of one product, a second apart, with 1 to 5 stars in turn; the product.
 async fn twelve(app: &TestApp, staff: &Person) -> String {
     let product = id(&product(&app.client(), 0).await);
     for number in 0..12_u64 {
