@@ -1,6 +1,7 @@
 //! What a shopper's request may cost at most in request units of Cosmos DB, by function, once the
-//! catalogue and what it shows of a product's reviews are in memory and the caller's session has been looked at. Each stays within one partition of `customers`; sign-in and registration also
-//! read the claim on the address.
+//! catalogue and what it shows of a product's reviews are in memory and the caller's session has been looked at. Each
+//! stays within one partition of `customers`; sign-in and registration also read the claim on the address, a merge of
+//! carts the stranger's, and orders the stock of each of their products.
 //!
 //! A point read of 1 KB costs 1, a write of 1 KB about 5.8
 //! (<https://learn.microsoft.com/azure/cosmos-db/request-units>); a first sending under an
