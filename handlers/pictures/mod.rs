@@ -7,8 +7,7 @@
 //! from outside, so a panic of a decoder is a rejection like any other, and every reason has a code and a sentence
 //! ([`Rejection`]).
 //!
-//! AVIF is not made: the encoders at hand take seconds for a picture, and WebP is shown by every browser of these
-//! years.
+//! AVIF is not made: its encoders take many times longer, and WebP is shown by every browser of these years.
 
 mod colour;
 mod decode;

@@ -27,7 +27,7 @@ const MAX_ATTEMPTS: u32 = 6;
 const STUCK: TimeDelta = TimeDelta::minutes(10);
 const PAGE: usize = 200;
 
-/// Pictures are worked one at a time in a process: the largest takes half a gigabyte while it is decoded.
+/// Pictures are worked one at a time in a process: the largest may take half a gigabyte while it is decoded.
 static WORKBENCH: Semaphore = Semaphore::const_new(1);
 
 /// This resource's rows of the registry.
