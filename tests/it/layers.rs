@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Each module of the crate, and what it may name besides itself.
-const ALLOWED: [(&str, &[&str]); 27] = [
+const ALLOWED: [(&str, &[&str]); 28] = [
     ("types", &[]),
     ("ports", &["types"]),
     ("error", &["ports"]),
@@ -65,6 +65,7 @@ const ALLOWED: [(&str, &[&str]); 27] = [
         ],
     ),
     ("registry", &["types", "error", "http", "function", "services"]),
+    ("infrastructure", &["types", "containers", "lifecycle", "function", "services", "registry"]),
     ("adapters", &["types", "ports", "audio", "settings"]),
     ("host", &["types", "error", "ports", "http", "state", "function", "registry", "adapters", "telemetry"]),
     (
@@ -120,6 +121,7 @@ const ALLOWED: [(&str, &[&str]); 27] = [
             "lifecycle",
             "services",
             "registry",
+            "infrastructure",
             "host",
             "server",
             "app",
