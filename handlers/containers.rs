@@ -17,16 +17,17 @@ const DAY: u32 = 86_400;
 /// change feed.
 const BY_ID: Indexing = Indexing::Only { fields: &[], orders: &[] };
 
-/// Everything of one customer: account, consents, voice samples, interactions, outbox. Beside them, for each
-/// tenant, its API keys ([`api_keys`]) and who of its people has a role ([`team`]).
+/// Everything of one customer: account, consents, cart, orders, voice samples, interactions, outbox. Beside
+/// them strangers' carts and, for each tenant, its API keys ([`api_keys`]), who of its people has a role
+/// ([`team`]), and its anonymous sales ([`sales`]).
 pub static CUSTOMERS: Container = Container {
     name: "customers",
     partition_key: &["tenantId", "userId"],
     default_ttl: None,
     indexing: Indexing::Only {
         // Every listing is of one kind; timers look for samples that are stuck, for recordings that come out of
-        // the archive, and for accounts whose erasure is due.
-        fields: &["kind", "status", "createdAt", "uploadUntil", "recording.status", "erasure.dueAt"],
+        // the archive, for accounts whose erasure is due, and for orders that something is open about.
+        fields: &["kind", "status", "createdAt", "uploadUntil", "recording.status", "erasure.dueAt", "attentionAt"],
         orders: &[
             OrderIndex { equal: &["kind"], by: "createdAt" },
             OrderIndex { equal: &["kind", "status"], by: "createdAt" },
@@ -48,9 +49,28 @@ pub static TENANTS: Container = Container {
     indexing: Indexing::Only { fields: &["kind"], orders: &[] },
 };
 
-/// Products, categories, policies: read whole, a partition at a time, into the memory of each process.
-pub static CATALOGUE: Container =
-    Container { name: "catalogue", partition_key: &["tenantId", "kind"], default_ttl: None, indexing: BY_ID };
+/// Products, categories, policies: read whole, a partition at a time, into the memory of each process. Beside
+/// them how far the pictures of products are, which is not.
+pub static CATALOGUE: Container = Container {
+    name: "catalogue",
+    partition_key: &["tenantId", "kind"],
+    default_ttl: None,
+    // A timer looks for pictures that are stuck.
+    indexing: Indexing::Only { fields: &["status", "createdAt", "uploadUntil"], orders: &[] },
+};
+
+/// Reviews as shoppers read them, and how many stars each product got, by product. Not in `catalogue`, which is
+/// read whole and whose changes end what is in memory of it.
+pub static REVIEWS: Container = Container {
+    name: "reviews",
+    partition_key: &["tenantId", "productId"],
+    default_ttl: None,
+    indexing: Indexing::Only {
+        fields: &["part", "at", "rank"],
+        // The newest first, or those with most stars.
+        orders: &[OrderIndex { equal: &["part"], by: "at" }, OrderIndex { equal: &["part"], by: "rank" }],
+    },
+};
 
 /// Quantities and reservations by product.
 pub static STOCK: Container =
@@ -105,8 +125,19 @@ pub static ERASURES: Container = Container {
 };
 
 /// Every document container.
-pub static DOCUMENT_CONTAINERS: [&Container; 10] =
-    [&CUSTOMERS, &DIRECTORY, &TENANTS, &CATALOGUE, &STOCK, &EVENTS, &DEAD_LETTERS, &AUDIT, &ERASURES, &SWEEPS];
+pub static DOCUMENT_CONTAINERS: [&Container; 11] = [
+    &CUSTOMERS,
+    &DIRECTORY,
+    &TENANTS,
+    &CATALOGUE,
+    &STOCK,
+    &EVENTS,
+    &DEAD_LETTERS,
+    &AUDIT,
+    &ERASURES,
+    &SWEEPS,
+    &REVIEWS,
+];
 
 /// Those whose documents belong to tenants: what a dedicated database holds.
 pub static TENANT_CONTAINERS: LazyLock<Vec<&'static Container>> =
@@ -130,14 +161,28 @@ pub const SPEECH: &str = "speech";
 pub const ACCOUNT_JOBS: &str = "account-jobs";
 /// Copies of customers' data, made for them.
 pub const EXPORTS: &str = "exports";
-/// Pictures and films of products, under names that never change their content.
+/// Pictures of products in the forms in which they are sent, under names that never change their content.
 pub const MEDIA: &str = "media";
+/// Pictures as they were uploaded.
+pub const MEDIA_UPLOADS: &str = "media-uploads";
+/// Tickets of what is done with uploaded pictures.
+pub const MEDIA_JOBS: &str = "media-jobs";
 /// Tickets of sweeps through the blobs.
 pub const LIFECYCLE_JOBS: &str = "lifecycle-jobs";
 
 /// Every blob container.
-pub const BLOB_CONTAINERS: [&str; 8] =
-    [VOICE_UPLOADS, VOICE_JOBS, VOICE_RESULTS, SPEECH, MEDIA, ACCOUNT_JOBS, EXPORTS, LIFECYCLE_JOBS];
+pub const BLOB_CONTAINERS: [&str; 10] = [
+    VOICE_UPLOADS,
+    VOICE_JOBS,
+    VOICE_RESULTS,
+    SPEECH,
+    MEDIA,
+    MEDIA_UPLOADS,
+    MEDIA_JOBS,
+    ACCOUNT_JOBS,
+    EXPORTS,
+    LIFECYCLE_JOBS,
+];
 
 /// The partition of `TENANTS` that holds what concerns one tenant.
 pub fn tenant(id: &TenantId) -> PartitionKey {
@@ -153,6 +198,12 @@ pub fn customer(tenant: &TenantId, owner: &str) -> PartitionKey {
 /// The partition of `CUSTOMERS` that holds the API keys of a tenant. No owner has such an id.
 pub fn api_keys(tenant: &TenantId) -> PartitionKey {
     customer(tenant, "api-keys")
+}
+
+/// The partition of `CUSTOMERS` that holds the sales of customers who are no longer there, which name nobody.
+/// No owner has such an id.
+pub fn sales(tenant: &TenantId) -> PartitionKey {
+    customer(tenant, "sales")
 }
 
 /// The partition of `CUSTOMERS` that tells who has a role at a tenant. No owner has such an id.

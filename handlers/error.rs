@@ -32,6 +32,8 @@ pub enum Code {
     /// The body did not arrive in time.
     RequestTimeout,
     Conflict,
+    /// There are fewer pieces than asked for; see `shortage`.
+    OutOfStock,
     PreconditionFailed,
     /// `If-Match` is needed.
     PreconditionRequired,
@@ -48,7 +50,7 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Code; 23] = [
+    pub const ALL: [Code; 24] = [
         Self::MalformedRequest,
         Self::ValidationFailed,
         Self::NotAuthenticated,
@@ -61,6 +63,7 @@ impl Code {
         Self::NotAcceptable,
         Self::RequestTimeout,
         Self::Conflict,
+        Self::OutOfStock,
         Self::PreconditionFailed,
         Self::PreconditionRequired,
         Self::PayloadTooLarge,
@@ -101,6 +104,37 @@ pub struct ExceededLimit {
     pub reset_after_seconds: u64,
 }
 
+/// What there is too little of, and what could be had instead.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Shortage {
+    pub items: Vec<ShortItem>,
+    /// Products like them that are in stock, the likest first.
+    pub alternatives: Vec<Alternative>,
+}
+
+/// A product of which there are fewer pieces than asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ShortItem {
+    pub product_id: String,
+    /// Empty when the product is gone.
+    pub name: String,
+    pub requested: u32,
+    pub available: u32,
+}
+
+/// A product that could be had instead.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Alternative {
+    pub product_id: String,
+    pub name: String,
+    pub price_paise: u64,
+    /// Rupees; computed from `pricePaise`.
+    pub price: f64,
+    pub image: Option<String>,
+}
+
 /// A request or an invocation that did not come to its end.
 #[derive(Debug)]
 pub struct Error {
@@ -109,13 +143,22 @@ pub struct Error {
     fields: Vec<FieldError>,
     retry_after: Option<Duration>,
     limit: Option<Box<ExceededLimit>>,
+    shortage: Option<Box<Shortage>>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
     /// `detail` is read by the caller: it names nothing internal.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), fields: Vec::new(), retry_after: None, limit: None, source: None }
+        Self {
+            code,
+            detail: detail.into(),
+            fields: Vec::new(),
+            retry_after: None,
+            limit: None,
+            shortage: None,
+            source: None,
+        }
     }
 
     /// One field breaks its rule.
@@ -161,6 +204,16 @@ impl Error {
         self
     }
 
+    /// Says what there is too little of.
+    pub fn with_shortage(mut self, shortage: Shortage) -> Self {
+        self.shortage = Some(Box::new(shortage));
+        self
+    }
+
+    pub fn shortage(&self) -> Option<&Shortage> {
+        self.shortage.as_deref()
+    }
+
     pub fn code(&self) -> Code {
         self.code
     }
@@ -191,6 +244,7 @@ impl Error {
             fields: self.fields.clone(),
             retry_after: self.retry_after,
             limit: self.limit.clone(),
+            shortage: self.shortage.clone(),
             source,
         }
     }

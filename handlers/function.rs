@@ -360,6 +360,12 @@ impl HttpRow {
         self
     }
 
+    /// Describes headers that it reads: parameters that say they are in the header.
+    pub fn headers<P: IntoParams>(mut self) -> Self {
+        self.trigger.operation.parameters.extend(P::into_params(|| Some(utoipa::openapi::path::ParameterIn::Header)));
+        self
+    }
+
     /// Describes a form of the body.
     pub fn takes<T: ToSchema>(mut self, media_type: &'static str, example: Value) -> Self {
         let schema = self.schema_of::<T>();

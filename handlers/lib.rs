@@ -3,7 +3,7 @@
 //!
 //! Data flows one way: a host ([`server`], [`host`]) fires a function of the [`registry`], whose
 //! handler in [`services`] speaks [`http`] and the domain ([`understanding`], [`catalogue`], [`audio`],
-//! [`identity`], [`lifecycle`]) and reaches the outside world through [`ports`], behind which stand the
+//! [`pictures`], [`ordering`], [`identity`], [`lifecycle`]) and reaches the outside world through [`ports`], behind which stand the
 //! [`adapters`] that [`app`] chose from the [`settings`].
 
 #![forbid(unsafe_code)]
@@ -23,6 +23,9 @@ pub mod http;
 pub mod identity;
 pub mod infrastructure;
 pub mod lifecycle;
+pub mod ordering;
+pub mod panics;
+pub mod pictures;
 pub mod ports;
 pub mod registry;
 pub mod seed;

@@ -10,10 +10,12 @@ use crate::http::idempotency::Idempotency;
 use crate::identity::{KeyRing, LiveApiKeys, LiveSessions, PasswordHasher};
 use crate::ports::blobs::BlobStore;
 use crate::ports::cache::{Cache, Invalidations};
+use crate::ports::chat::Chat;
 use crate::ports::clock::Clock;
 use crate::ports::documents::{DedicatedFeeds, DocumentStore};
 use crate::ports::events::EventBus;
 use crate::ports::limits::RateLimits;
+use crate::ports::payments::Payments;
 use crate::ports::reporting::ReportingDb;
 use crate::ports::secrets::Secrets;
 use crate::ports::speech::Speech;
@@ -46,6 +48,9 @@ pub struct App {
     pub events: Arc<dyn EventBus>,
     pub secrets: Arc<dyn Secrets>,
     pub speech: Arc<dyn Speech>,
+    pub payments: Arc<dyn Payments>,
+    /// The language model that may be asked where the rules do not understand.
+    pub chat: Option<Arc<dyn Chat>>,
     pub keys: KeyRing,
     pub passwords: PasswordHasher,
     pub sessions: Arc<LiveSessions>,

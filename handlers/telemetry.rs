@@ -33,6 +33,8 @@ pub struct Metrics {
     cache_requests: Counter<u64>,
     cache_loads: Histogram<f64>,
     cache_size: Gauge<u64>,
+    chat_helps: Counter<u64>,
+    chat_tokens: Counter<u64>,
 }
 
 impl Metrics {
@@ -71,6 +73,18 @@ impl Metrics {
                 .u64_gauge("pravis.cache.size")
                 .with_unit("By")
                 .with_description("What caches hold in this process, by cache.")
+                .build(),
+            chat_helps: meter
+                .u64_counter("pravis.chat.helps")
+                .with_unit("{sentence}")
+                .with_description(
+                    "Sentences with which the language model was to help, by outcome: understood, confirm, nothing, throttled, failed.",
+                )
+                .build(),
+            chat_tokens: meter
+                .u64_counter("pravis.chat.tokens")
+                .with_unit("{token}")
+                .with_description("Tokens that the language model charged, by type: input, output.")
                 .build(),
         }
     }
@@ -116,6 +130,17 @@ impl Metrics {
     /// Notes the bytes that a cache holds in this process.
     pub fn cache_size(&self, cache: &'static str, bytes: u64) {
         self.cache_size.record(bytes, &[KeyValue::new("pravis.cache.name", cache)]);
+    }
+
+    /// Books a sentence with which the language model was to help.
+    pub fn chat_help(&self, outcome: &'static str) {
+        self.chat_helps.add(1, &[KeyValue::new("outcome", outcome)]);
+    }
+
+    /// Books what an answer of the language model was charged.
+    pub fn chat_tokens(&self, input: u64, output: u64) {
+        self.chat_tokens.add(input, &[KeyValue::new("gen_ai.token.type", "input")]);
+        self.chat_tokens.add(output, &[KeyValue::new("gen_ai.token.type", "output")]);
     }
 
     /// All of it, in the text format of Prometheus.

@@ -30,8 +30,8 @@ var balance = {
   // Both colours of a region are as near, and their weights must count.
   additionalLatencyInMilliseconds: 50
 }
-// What only one app serves goes there; the first app answers all else.
-var patterns = [for (app, index) in apps: concat(index == 0 ? ['/*'] : [], length(apps) == 1 ? [] : flatten(map(app.services, service => (contains(paths, service) ? paths[service] : []))))]
+// What an app serves goes there; the first app answers all else, its own paths too: a route takes 25 at most.
+var patterns = [for (app, index) in apps: index == 0 ? ['/*'] : flatten(map(app.services, service => (contains(paths, service) ? paths[service] : [])))]
 var appColours = flatten(map(apps, app => map(colours, colour => { app: app.name, colour: colour })))
 
 resource profile 'Microsoft.Cdn/profiles@2025-06-01' existing = {

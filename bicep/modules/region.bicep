@@ -49,6 +49,8 @@ var settings = {
   PRAVIS_PUBLIC_URL: publicUrl
   PRAVIS_TOKEN_ISSUER: publicUrl
   PRAVIS_CORS_ORIGINS: join(corsOrigins, ',')
+  // Its own route at Front Door, past the API.
+  MEDIA_BASE_URL: '${publicUrl}/media'
   COSMOS_ENDPOINT: cosmosEndpoint
   COSMOS_DATABASE: cosmosDatabase
   COSMOS_REGIONS: join(cosmosRegions, ',')

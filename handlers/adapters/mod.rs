@@ -3,9 +3,11 @@
 pub mod azure;
 pub mod blobs;
 pub mod cache;
+pub mod chat;
 pub mod dependency;
 pub mod documents;
 pub mod events;
+pub mod payments;
 pub mod queues;
 pub mod reporting;
 pub mod secrets;

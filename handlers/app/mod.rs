@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use self::parts::Parts;
 use crate::adapters::events::QueuedEvents;
+use crate::adapters::payments::PaymentPage;
 use crate::adapters::speech::LocalSpeech;
 use crate::adapters::speech::local::{CommandLine, Corpus, LocalSpeechSettings};
 use crate::audit::AuditLog;
@@ -70,6 +71,7 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
         reporting,
         secrets,
         keys,
+        chat,
         ..
     } = Parts::of(&settings, &clock).await?;
     let sessions = Arc::new(LiveSessions::new(stores.documents.clone(), clock.clone()));
@@ -122,6 +124,8 @@ pub async fn build_at(settings: Settings, clock: Arc<dyn Clock>) -> Result<Appli
         events: Arc::new(QueuedEvents::new(stores.queues.clone())),
         secrets,
         speech: Arc::new(speech(&settings)?),
+        payments: Arc::new(PaymentPage::new(settings.payment_page.clone())),
+        chat,
         clock,
         settings,
         background: tasks,

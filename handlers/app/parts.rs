@@ -12,6 +12,7 @@ use crate::adapters::blobs::{AzureBlobs, DirectoryBlobs};
 use crate::adapters::cache::{
     FallbackCache, FallbackLimits, Health, MemoryCache, MemoryInvalidations, MemoryLimits, Redis,
 };
+use crate::adapters::chat::ChatCompletions;
 use crate::adapters::documents::{CosmosDatabases, CosmosDocuments, RoutedDocuments, SqliteDatabases, SqliteDocuments};
 use crate::adapters::queues::{LocalQueue, StorageQueues};
 use crate::adapters::reporting::{AzureSql, SqlLimits, SqliteReporting};
@@ -22,13 +23,14 @@ use crate::error::{Error, Result};
 use crate::host::local::{EmbeddedStores, LEASES, LocalStores};
 use crate::identity::{KeyRing, KeySet, Rotation, fresh_signing_key};
 use crate::ports::cache::{Cache, Invalidations};
+use crate::ports::chat::Chat;
 use crate::ports::clock::Clock;
 use crate::ports::documents::{Container, Databases, DedicatedFeeds, DocumentStore};
 use crate::ports::limits::RateLimits;
 use crate::ports::reporting::ReportingDb;
 use crate::ports::secrets::{Secret, SecretRef, SecretSource, Secrets};
 use crate::services::analytics;
-use crate::settings::{Environment, Settings};
+use crate::settings::{ChatProvider, Environment, Settings};
 use crate::tenants::TenantDirectory;
 
 /// The secret that signs access tokens.
@@ -55,6 +57,8 @@ pub struct Parts {
     pub reporting: Arc<dyn ReportingDb>,
     pub secrets: Arc<dyn Secrets>,
     pub keys: KeyRing,
+    /// The language model, where one is set.
+    pub chat: Option<Arc<dyn Chat>>,
     /// Those among them whose services have to be prepared once.
     pub services: Services,
 }
@@ -118,6 +122,7 @@ impl Parts {
             }
             None => embedded.reporting().await? as _,
         };
+        let chat = chat(settings, source, &azure)?;
         let dedicated_feeds = documents.clone() as _;
         let stores = LocalStores { documents, shared, blobs, queues, embedded: stores };
         Ok(Self {
@@ -132,6 +137,7 @@ impl Parts {
             reporting,
             secrets,
             keys,
+            chat,
             services,
         })
     }
@@ -188,6 +194,19 @@ async fn secrets(
     };
     let keys = KeyRing::follow(secrets.clone(), rotation, clock.clone());
     Ok((secrets, keys))
+}
+
+/// The language model that the settings choose. Azure is asked with the credential where there is no key.
+fn chat(
+    settings: &Settings,
+    source: impl Fn(&Option<SecretRef>) -> Option<SecretSource>,
+    azure: &Azure<'_>,
+) -> Result<Option<Arc<dyn Chat>>> {
+    let Some(chat) = &settings.chat else { return Ok(None) };
+    let by_identity = chat.key.is_none() && matches!(chat.provider, ChatProvider::AzureOpenAi { .. });
+    let credential = by_identity.then(|| azure.credential()).transpose()?;
+    let adapter = ChatCompletions::new(chat, source(&chat.key), credential).map_err(Error::internal)?;
+    Ok(Some(Arc::new(adapter)))
 }
 
 struct Caching {

@@ -10,7 +10,6 @@
 mod decode;
 mod limits;
 pub mod measure;
-mod panics;
 mod quality;
 mod rejection;
 pub mod rendition;
@@ -39,6 +38,8 @@ use measure::{ProgrammeMeter, SpeechMeter};
 use rendition::OpusStream;
 use resample::{Resampler, downmix};
 use waveform::Peaks;
+
+use crate::panics;
 
 /// All that one pass over a recording gives.
 #[derive(Debug, Clone, PartialEq)]

@@ -28,7 +28,7 @@ const fn row(event: &'static str, action: &'static str, details: &'static [&'sta
 }
 
 /// The events that are audited. `data.actor` says who acted; without it the account acted itself.
-pub static EVENTS: [Row; 36] = [
+pub static EVENTS: [Row; 45] = [
     row("account.registered", "account.registered", &["role"]),
     row("account.sessionBegun", "login.succeeded", &["session", "by", "knownDevice"]),
     Row {
@@ -75,8 +75,17 @@ pub static EVENTS: [Row; 36] = [
     row("tenant.moving", "tenant.moving", &["from", "to"]),
     row("tenant.moved", "tenant.moved", &["from", "to"]),
     row("tenant.moveCancelled", "tenant.moveCancelled", &["from", "to"]),
+    row("review.approved", "review.approved", &["productId"]),
+    row("review.rejected", "review.rejected", &["productId"]),
     row("tiers.changed", "tiers.changed", &["tier"]),
     row("admin.created", "admin.created", &["by"]),
+    row("product.created", "product.created", &["sku", "pricePaise"]),
+    row("product.changed", "product.changed", &["sku", "fields", "priceFrom", "priceTo"]),
+    row("product.archived", "product.archived", &["sku"]),
+    row("product.restored", "product.restored", &["sku"]),
+    row("products.imported", "products.imported", &["created", "changed", "skus"]),
+    row("category.changed", "category.changed", &[]),
+    row("policy.changed", "policy.changed", &[]),
 ];
 
 /// Every action, each once.

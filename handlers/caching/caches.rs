@@ -331,7 +331,7 @@ impl Inner {
     /// Reads a value, and keeps it unless it changed meanwhile.
     async fn fly(&self, wanted: &Wanted, number: u64, load: Load) -> Outcome {
         let level = &self.levels[wanted.index];
-        let began = std::time::Instant::now();
+        let (began, clearings) = (std::time::Instant::now(), level.clearings());
         let reading = AssertUnwindSafe(self.read(wanted, load)).catch_unwind();
         let outcome = match tokio::time::timeout(LOAD_TIME_LIMIT, reading).await {
             Ok(Ok(outcome)) => outcome,
@@ -344,6 +344,9 @@ impl Inner {
         match &outcome {
             Ok(Read { loaded, weight, times: Some(times) }) if unchanged => {
                 flights.keep(&wanted.key, loaded.held.clone(), *weight, *times);
+            }
+            Ok(Read { loaded, weight, times: Some(times) }) if clearings == level.clearings() => {
+                flights.keep_ended(&wanted.key, loaded.held.clone(), *weight, *times);
             }
             Err(error) if unchanged && may_be_hidden(error) => flights.keep_old(&wanted.key, self.now()),
             _ => {}

@@ -2,9 +2,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::scope::entry_key;
+use super::scope::{Owner, PerCaller, entry_key};
 use super::{ChangeKind, PerTenant};
-use crate::types::{ApiKeyId, SessionId, TenantId, UserId};
+use crate::types::{ApiKeyId, ProductId, SessionId, TenantId, UserId};
 
 /// The bytes of tags in one message at most: a message is at most 8 KiB.
 const MESSAGE_BYTES: usize = 6 << 10;
@@ -22,6 +22,16 @@ impl Change {
     /// Products, categories or policies of a tenant.
     pub fn catalogue(tenant: &TenantId) -> Self {
         Self { kind: ChangeKind::Catalogue.name(), entry: entry_key::<PerTenant>(tenant, "") }
+    }
+
+    /// What is shown of a product's reviews.
+    pub fn reviews(tenant: &TenantId, product: &ProductId) -> Self {
+        Self { kind: ChangeKind::Reviews.name(), entry: entry_key::<PerTenant>(tenant, product.as_str()) }
+    }
+
+    /// What an account says of itself: its profile, its preferences.
+    pub fn account(owner: Owner<'_>) -> Self {
+        Self { kind: ChangeKind::Account.name(), entry: entry_key::<PerCaller>(owner, "") }
     }
 
     /// The change that a tag names; `None` for a kind that this version does not know.
@@ -176,6 +186,10 @@ mod tests {
         assert_eq!(change.tag(), "catalogue:pravis:");
         assert_eq!(change.tenant(), "pravis");
         assert_eq!(Change::of_tag("catalogue:pravis:"), Some(change));
+        let product: ProductId = "prd_01KAXQ8W0V7D3T4Z5J6N8P9R2S".parse().unwrap();
+        let change = Change::reviews(&TenantId::pravis(), &product);
+        assert_eq!(change.tag(), "reviews:pravis:prd_01KAXQ8W0V7D3T4Z5J6N8P9R2S");
+        assert_eq!(Change::of_tag(&change.tag()), Some(change));
         for tag in ["", "catalogue", "catalogue:pravis", "weather:pravis:"] {
             assert_eq!(Change::of_tag(tag), None, "{tag}");
         }

@@ -91,6 +91,8 @@ pub(super) struct ProcessLevel {
     next_flight: AtomicU64,
     /// Goes up when nothing that is in memory may be trusted any more.
     epoch: AtomicU64,
+    /// Goes up when everything is to be forgotten.
+    clearings: AtomicU64,
 }
 
 impl ProcessLevel {
@@ -114,6 +116,7 @@ impl ProcessLevel {
             flights: Mutex::default(),
             next_flight: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
+            clearings: AtomicU64::new(0),
         }
     }
 
@@ -183,8 +186,14 @@ impl ProcessLevel {
 
     /// Forgets everything.
     pub(super) fn clear(&self) {
+        self.clearings.fetch_add(1, Ordering::Release);
         self.doubt();
         self.entries.invalidate_all();
+    }
+
+    /// How often everything was to be forgotten.
+    pub(super) fn clearings(&self) -> u64 {
+        self.clearings.load(Ordering::Acquire)
     }
 
     pub(super) fn stats(&self) -> CacheStats {
@@ -237,15 +246,38 @@ impl Flights<'_> {
     /// Keeps what a listed load gave; `weight` are its bytes.
     pub(super) fn keep(&mut self, key: &str, held: Held, weight: usize, times: Times) {
         let level = self.level;
-        if (weight + key.len() * 2 + ENTRY_OVERHEAD) as u64 > level.max_bytes {
-            let cache = level.policy.name;
-            tracing::warn!(cache, weight, "a value is larger than its cache; raise PRAVIS_CACHE_MIB");
+        if !self.has_room(key, weight) {
             return level.entries.invalidate(key);
         }
         let changed_at = level.changed_at(key);
         let epoch = level.epoch.load(Ordering::Acquire);
         let entry = Entry { held: Some(held), weight, times, changed_at, ended: false, old: false, epoch };
         level.entries.insert(key.to_owned(), entry);
+    }
+
+    /// Keeps what a load gave that was struck off the list meanwhile, only to be shown when it cannot be read:
+    /// else whoever reads first while changes come in would be left with nothing.
+    pub(super) fn keep_ended(&mut self, key: &str, held: Held, weight: usize, times: Times) {
+        let level = self.level;
+        if level.policy.stale_if_error.is_zero() || !self.has_room(key, weight) {
+            return;
+        }
+        let before = level.entries.get(key);
+        if before.as_ref().is_some_and(|entry| entry.held.is_some() && entry.times.loaded_at >= times.loaded_at) {
+            return;
+        }
+        let changed_at = before.map_or(i64::MIN, |entry| entry.changed_at);
+        let entry = Entry { held: Some(held), weight, times, changed_at, ended: true, old: false, epoch: 0 };
+        level.entries.insert(key.to_owned(), entry);
+    }
+
+    fn has_room(&self, key: &str, weight: usize) -> bool {
+        let (cache, max_bytes) = (self.level.policy.name, self.level.max_bytes);
+        let fits = (weight + key.len() * 2 + ENTRY_OVERHEAD) as u64 <= max_bytes;
+        if !fits {
+            tracing::warn!(cache, weight, "a value is larger than its cache; raise PRAVIS_CACHE_MIB");
+        }
+        fits
     }
 
     /// Shows for a while what is in memory, because a listed load failed.

@@ -52,15 +52,21 @@ impl Levels {
 pub enum ChangeKind {
     /// A product, category or policy of a tenant.
     Catalogue,
+    /// What is shown of a product's reviews.
+    Reviews,
+    /// What an account says of itself.
+    Account,
 }
 
 impl ChangeKind {
-    pub const ALL: [ChangeKind; 1] = [Self::Catalogue];
+    pub const ALL: [ChangeKind; 3] = [Self::Catalogue, Self::Reviews, Self::Account];
 
     /// As it is told among instances; stable.
     pub fn name(self) -> &'static str {
         match self {
             Self::Catalogue => "catalogue",
+            Self::Reviews => "reviews",
+            Self::Account => "account",
         }
     }
 }
@@ -79,7 +85,7 @@ pub static CATALOGUE: CachePolicy = CachePolicy {
     stale_if_error: HOUR,
     negative: Duration::ZERO,
     invalidated_by: &[ChangeKind::Catalogue],
-    share: 45,
+    share: 37,
 };
 
 /// Lists, searches and views of products as they are sent. The key names the version of the catalogue that
@@ -94,7 +100,36 @@ pub static PRODUCT_ANSWERS: CachePolicy = CachePolicy {
     stale_if_error: Duration::ZERO,
     negative: Duration::ZERO,
     invalidated_by: &[],
-    share: 20,
+    share: 15,
+};
+
+/// How many stars a product got in its reviews; the key is the product.
+pub static REVIEW_SUMMARIES: CachePolicy = CachePolicy {
+    name: "review-summaries",
+    scope: ScopeKind::Tenant,
+    levels: Levels::Process,
+    fresh: MINUTE,
+    jitter: 20,
+    stale_while_revalidate: MINUTE,
+    stale_if_error: HOUR,
+    negative: Duration::ZERO,
+    invalidated_by: &[ChangeKind::Reviews],
+    share: 3,
+};
+
+/// First pages of reviews as they are sent. The key names the version of the summary, which changes with
+/// everything that is shown; a page that was read from a replica behind it is read again after a minute.
+pub static REVIEW_ANSWERS: CachePolicy = CachePolicy {
+    name: "review-answers",
+    scope: ScopeKind::Tenant,
+    levels: Levels::Process,
+    fresh: MINUTE,
+    jitter: 20,
+    stale_while_revalidate: Duration::ZERO,
+    stale_if_error: HOUR,
+    negative: Duration::ZERO,
+    invalidated_by: &[],
+    share: 7,
 };
 
 /// Public answers as they are sent to who takes them compressed, by the hash of what they are without.
@@ -123,11 +158,72 @@ pub static SPEECH: CachePolicy = CachePolicy {
     // Names cannot be guessed: who asks before there is such speech is not a shopper.
     negative: Duration::from_secs(5),
     invalidated_by: &[],
-    share: 20,
+    share: 15,
+};
+
+/// What a language model made of sentences, in values of closed vocabularies. The key is the hash of all that
+/// shapes it; no word of a sentence is kept.
+pub static UNDERSTANDINGS: CachePolicy = CachePolicy {
+    name: "understandings",
+    scope: ScopeKind::Tenant,
+    levels: Levels::ProcessAndShared,
+    fresh: HOUR,
+    jitter: 20,
+    stale_while_revalidate: Duration::ZERO,
+    stale_if_error: Duration::ZERO,
+    negative: Duration::ZERO,
+    invalidated_by: &[],
+    share: 2,
+};
+
+/// What an account shows of itself to its owner; its key is empty. Not in Redis, which is to hold no names and
+/// addresses.
+pub static PROFILES: CachePolicy = CachePolicy { name: "profiles", ..OF_AN_ACCOUNT };
+
+/// What clients keep with an account; its key is empty.
+pub static PREFERENCES: CachePolicy = CachePolicy { name: "preferences", ..OF_AN_ACCOUNT };
+
+const OF_AN_ACCOUNT: CachePolicy = CachePolicy {
+    name: "",
+    scope: ScopeKind::Caller,
+    levels: Levels::Process,
+    fresh: MINUTE,
+    jitter: 20,
+    stale_while_revalidate: Duration::ZERO,
+    stale_if_error: Duration::ZERO,
+    negative: Duration::ZERO,
+    invalidated_by: &[ChangeKind::Account],
+    share: 2,
+};
+
+/// Addresses that are signed for a customer, by the blob: so that a player that asks again gets the address whose
+/// sound it has. They are good for a good deal longer than they are kept.
+pub static SIGNED_URLS: CachePolicy = CachePolicy {
+    name: "signed-urls",
+    scope: ScopeKind::Caller,
+    levels: Levels::Process,
+    fresh: MINUTE,
+    jitter: 0,
+    stale_while_revalidate: Duration::ZERO,
+    stale_if_error: Duration::ZERO,
+    negative: Duration::ZERO,
+    invalidated_by: &[],
+    share: 2,
 };
 
 /// Every cache.
-pub static TABLE: [&CachePolicy; 4] = [&CATALOGUE, &PRODUCT_ANSWERS, &CODED_ANSWERS, &SPEECH];
+pub static TABLE: [&CachePolicy; 10] = [
+    &CATALOGUE,
+    &PRODUCT_ANSWERS,
+    &REVIEW_SUMMARIES,
+    &REVIEW_ANSWERS,
+    &CODED_ANSWERS,
+    &SPEECH,
+    &UNDERSTANDINGS,
+    &PROFILES,
+    &PREFERENCES,
+    &SIGNED_URLS,
+];
 
 #[cfg(test)]
 mod tests {

@@ -1,8 +1,3 @@
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
 use super::Product;
 use crate::types::Paise;
 use crate::understanding::{Slots, fabric_includes};
@@ -28,6 +23,35 @@ pub struct ProductFilter {
     pub in_stock: bool,
 }
 
+/// What a filter limits, each by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dimension {
+    Category,
+    Fabric,
+    Weave,
+    /// Wanted colours and refused ones.
+    Color,
+    Size,
+    Occasion,
+    Origin,
+    Price,
+    Stock,
+}
+
+impl Dimension {
+    pub const ALL: [Dimension; 9] = [
+        Self::Category,
+        Self::Fabric,
+        Self::Weave,
+        Self::Color,
+        Self::Size,
+        Self::Occasion,
+        Self::Origin,
+        Self::Price,
+        Self::Stock,
+    ];
+}
+
 impl ProductFilter {
     /// The filter that a shopper's words ask for.
     pub fn of_slots(slots: &Slots) -> Self {
@@ -48,61 +72,36 @@ impl ProductFilter {
 
     /// Whether a product is what is asked for.
     pub fn fits(&self, product: &Product) -> bool {
-        any(&self.categories, |category| *category == product.category)
-            && self.min_price.is_none_or(|price| product.price_paise >= price)
-            && self.max_price.is_none_or(|price| product.price_paise <= price)
-            && (!self.in_stock || product.stock > 0)
-            && any(&self.weaves, |weave| *weave == product.weave || product.tags.contains(weave))
-            && any(&self.colors, |color| product.colors.contains(color))
-            && !self.not_colors.iter().any(|color| product.colors.contains(color))
-            && any(&self.sizes, |size| product.sizes.contains(size))
-            && any(&self.occasions, |occasion| product.occasions.contains(occasion))
-            && any(&self.origins, |origin| {
+        Dimension::ALL.into_iter().all(|dimension| self.fits_in(dimension, product))
+    }
+
+    /// Whether a product is what is asked for in one respect.
+    pub fn fits_in(&self, dimension: Dimension, product: &Product) -> bool {
+        match dimension {
+            Dimension::Category => any(&self.categories, |category| *category == product.category),
+            Dimension::Fabric => any(&self.fabrics, |fabric| fabric_includes(&product.fabric, fabric)),
+            Dimension::Weave => any(&self.weaves, |weave| *weave == product.weave || product.tags.contains(weave)),
+            Dimension::Color => {
+                any(&self.colors, |color| product.colors.contains(color))
+                    && !self.not_colors.iter().any(|color| product.colors.contains(color))
+            }
+            Dimension::Size => any(&self.sizes, |size| product.sizes.contains(size)),
+            Dimension::Occasion => any(&self.occasions, |occasion| product.occasions.contains(occasion)),
+            Dimension::Origin => any(&self.origins, |origin| {
                 product.origin.state.eq_ignore_ascii_case(origin) || product.origin.place.eq_ignore_ascii_case(origin)
-            })
-            // The costly comparison last: few products are left for it.
-            && any(&self.fabrics, |fabric| fabric_includes(&product.fabric, fabric))
+            }),
+            Dimension::Price => self.fits_price(product.price_paise),
+            Dimension::Stock => !self.in_stock || product.stock > 0,
+        }
+    }
+
+    /// Whether a price is within the limits.
+    pub fn fits_price(&self, price: Paise) -> bool {
+        self.min_price.is_none_or(|least| price >= least) && self.max_price.is_none_or(|most| price <= most)
     }
 }
 
 /// Whether the list asks for nothing, or for one value that fits.
 fn any<T>(wanted: &[T], fits: impl Fn(&T) -> bool) -> bool {
     wanted.is_empty() || wanted.iter().any(fits)
-}
-
-/// How many of the products found have each value.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Facets {
-    pub category: BTreeMap<String, usize>,
-    pub fabric: BTreeMap<String, usize>,
-    pub weave: BTreeMap<String, usize>,
-    pub color: BTreeMap<String, usize>,
-    pub state: BTreeMap<String, usize>,
-}
-
-impl Facets {
-    /// Counts the values of `products`.
-    pub fn count<'a>(products: impl IntoIterator<Item = &'a Product>) -> Self {
-        let mut facets = Self::default();
-        for product in products {
-            bump(&mut facets.category, &product.category);
-            bump(&mut facets.fabric, &product.fabric);
-            bump(&mut facets.weave, &product.weave);
-            bump(&mut facets.state, &product.origin.state);
-            for color in &product.colors {
-                bump(&mut facets.color, color);
-            }
-        }
-        facets
-    }
-}
-
-fn bump(counts: &mut BTreeMap<String, usize>, value: &str) {
-    match counts.get_mut(value) {
-        Some(count) => *count += 1,
-        None => {
-            counts.insert(value.to_owned(), 1);
-        }
-    }
 }

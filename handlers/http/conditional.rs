@@ -49,6 +49,21 @@ pub fn if_match(request: &Request) -> Result<Condition> {
     }
 }
 
+/// Whether the caller names what an entity tag names, so that the answer to its read becomes 304 whatever it holds.
+pub fn is_known(request: &HeaderMap, etag: &ETag) -> bool {
+    let Ok(etag) = HeaderValue::from_str(&format!("\"{etag}\"")) else { return false };
+    matching(request, &etag).is_some_and(|tag| tag != "*")
+}
+
+/// The tag of `If-None-Match` that names the answer with this one.
+fn matching<'a>(request: &'a HeaderMap, etag: &HeaderValue) -> Option<&'a str> {
+    // Several headers are one list (RFC 9110 §5.3). The comparison is weak (§13.1.2), and the CDN may
+    // have weakened our tag.
+    let known = request.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let mut tags = known.flat_map(|list| list.split(',')).map(str::trim);
+    tags.find(|tag| *tag == "*" || is_form_of(tag.trim_start_matches("W/"), etag))
+}
+
 /// Turns a successful answer to a read into 304 when the caller already has it.
 pub fn not_modified(method: &Method, request: &HeaderMap, response: Response) -> Response {
     let is_read = method == Method::GET || method == Method::HEAD;
@@ -56,12 +71,7 @@ pub fn not_modified(method: &Method, request: &HeaderMap, response: Response) ->
         return response;
     }
     let Some(etag) = response.headers().get(ETAG).cloned() else { return response };
-    // Several headers are one list (RFC 9110 §5.3). The comparison is weak (§13.1.2), and the CDN may
-    // have weakened our tag.
-    let known = request.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let mut tags = known.flat_map(|list| list.split(',')).map(str::trim);
-    let matching = tags.find(|tag| *tag == "*" || is_form_of(tag.trim_start_matches("W/"), &etag));
-    let Some(matching) = matching else { return response };
+    let Some(matching) = matching(request, &etag) else { return response };
     // The caller has one form of the answer, and that is what its tag names.
     let held = HeaderValue::from_str(matching.trim_start_matches("W/")).ok().filter(|tag| *tag != "*");
     let (mut parts, _) = response.into_parts();

@@ -10,9 +10,9 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use super::{Body, Response};
 
 const ALLOWED_HEADERS: &str = "accept, accept-language, authorization, content-type, ect, idempotency-key, if-match, if-none-match, save-data, \
-     x-ms-blob-type, x-request-id";
+     x-cart-id, x-ms-blob-type, x-request-id";
 const EXPOSED_HEADERS: &str = "etag, idempotent-replayed, link, location, operation-location, ratelimit, \
-                               ratelimit-policy, retry-after, server-timing, x-cache, x-request-id";
+                               ratelimit-policy, retry-after, server-timing, x-cache, x-cart-id, x-request-id";
 
 /// The origins whose pages may call the API with the shopper's credentials.
 #[derive(Clone, Debug, Default)]

@@ -96,12 +96,12 @@ impl Idempotency {
     /// [`Code::IdempotencyKeyReused`] for another body, [`Code::RequestInProgress`] while the first one
     /// runs.
     pub async fn begin(&self, function: &str, key: &str, request: &Request) -> Result<Decision> {
-        let id = format!("idem_{}", hash(&[function.as_bytes(), key.as_bytes()]));
+        let id = format!("idem_{}", fingerprint(&[function.as_bytes(), key.as_bytes()]));
         let partition = match &request.caller {
             Caller::Known(principal) => customer(&principal.tenant, principal.user.as_str()),
             Caller::Anonymous { tenant } => customer(tenant, &id),
         };
-        let body_hash = hash(&[request.query.as_bytes(), &request.body]);
+        let body_hash = fingerprint(&[request.query.as_bytes(), &request.body]);
         let fresh = || {
             let record = Record {
                 kind: "idempotency".into(),
@@ -190,7 +190,7 @@ impl StoredAnswer {
 }
 
 /// A hash of parts that no other parts have, safe in a document id.
-fn hash(parts: &[&[u8]]) -> String {
+pub fn fingerprint(parts: &[&[u8]]) -> String {
     let mut context = digest::Context::new(&SHA256);
     for part in parts {
         context.update(&(part.len() as u64).to_le_bytes());

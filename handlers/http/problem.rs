@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Body, Response};
-use crate::error::{Code, Error, ExceededLimit, FieldError};
+use crate::error::{Code, Error, ExceededLimit, FieldError, Shortage};
 
 /// The body of every answer that is not a success (RFC 9457).
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -33,6 +33,9 @@ pub struct Problem {
     /// Which limit was exceeded, what is left of it, and when to come again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<ExceededLimit>,
+    /// What there is too little of, and what could be had instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shortage: Option<Shortage>,
 }
 
 /// The media type of problem documents.
@@ -54,7 +57,7 @@ pub const fn status(code: Code) -> StatusCode {
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-        Code::Conflict | Code::RequestInProgress => StatusCode::CONFLICT,
+        Code::Conflict | Code::OutOfStock | Code::RequestInProgress => StatusCode::CONFLICT,
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Code::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
         Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -81,6 +84,7 @@ pub const fn title(code: Code) -> &'static str {
         Code::NotAcceptable => "No acceptable form of the answer",
         Code::RequestTimeout => "The request did not arrive in time",
         Code::Conflict => "It conflicts with what is there",
+        Code::OutOfStock => "There are not enough pieces",
         Code::PreconditionFailed => "It was changed meanwhile",
         Code::PreconditionRequired => "The version that is meant has to be named",
         Code::PayloadTooLarge => "The body is too large",
@@ -113,6 +117,7 @@ pub fn response(error: &Error, request_id: &str, path: &str) -> Response {
         request_id: request_id.to_owned(),
         errors: error.field_errors().to_vec(),
         limit: error.limit().cloned(),
+        shortage: error.shortage().cloned(),
     };
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     let mut response = Response::new(Body::Full(body.into()));

@@ -16,6 +16,8 @@ pub enum Permission {
     ReadReports,
     /// Writing products, categories and policies.
     ManageCatalogue,
+    /// Seeing customers' orders with their addresses, and moving them.
+    ManageOrders,
     /// Having many recordings worked in one go.
     UseBatches,
     /// Finding accounts; disabling those of customers.
@@ -38,10 +40,11 @@ pub enum Permission {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::ReadMetrics,
         Self::ReadReports,
         Self::ManageCatalogue,
+        Self::ManageOrders,
         Self::UseBatches,
         Self::ManageUsers,
         Self::ManageRoles,
@@ -75,6 +78,7 @@ impl Role {
                 Permission::ReadMetrics,
                 Permission::ReadReports,
                 Permission::ManageCatalogue,
+                Permission::ManageOrders,
                 Permission::UseBatches,
                 Permission::ManageUsers,
                 Permission::ReadTiers,

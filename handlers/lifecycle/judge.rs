@@ -70,7 +70,7 @@ pub fn could_change(rule: &ContainerRule, seen: &Seen, now: DateTime<Utc>) -> bo
     let age = now - seen.modified_at;
     match rule.kept_by {
         KeptBy::Age => false,
-        KeptBy::Sample | KeptBy::Job => age >= ORPHAN_AGE,
+        KeptBy::Sample | KeptBy::Job | KeptBy::Product | KeptBy::Picture => age >= ORPHAN_AGE,
     }
 }
 
@@ -186,7 +186,7 @@ mod tests {
         let forever = Claim::Kept { days: Days::MAX, readable_until: None };
         assert_eq!(judged(EXPORTS, 8, AccessTier::Hot, forever), Verdict::Keep);
         assert_eq!(judged(EXPORTS, 9, AccessTier::Hot, forever), Verdict::Delete(Reason::Expired));
-        assert_eq!(judged(MEDIA, 5000, AccessTier::Hot, forever), Verdict::Keep);
+        assert_eq!(judged(MEDIA, 5000, AccessTier::Hot, forever), Verdict::Keep, "while a product shows it");
     }
 
     #[test]

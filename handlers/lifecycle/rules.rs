@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::containers::{
-    ACCOUNT_JOBS, EXPORTS, LIFECYCLE_JOBS, MEDIA, SPEECH, VOICE_JOBS, VOICE_RESULTS, VOICE_UPLOADS,
+    ACCOUNT_JOBS, EXPORTS, LIFECYCLE_JOBS, MEDIA, MEDIA_JOBS, MEDIA_UPLOADS, SPEECH, VOICE_JOBS, VOICE_RESULTS,
+    VOICE_UPLOADS,
 };
 use crate::types::TierId;
 
@@ -35,6 +36,10 @@ pub enum KeptBy {
     Sample,
     /// The voice sample that its content names, as long as that is worked.
     Job,
+    /// The products of the boutique that its path names, archived ones too, as long as one of them shows it.
+    Product,
+    /// The picture that its path names, as long as that is worked.
+    Picture,
     /// Nothing: its age alone decides.
     Age,
 }
@@ -66,7 +71,7 @@ const FOREVER: ContainerRule = ContainerRule {
 /// The rule of every blob container. Shoppers are promised that recordings go after two years at the latest.
 /// A tier is paid for 30 days (cool), 90 (cold) or 180 (archive) even if a blob leaves it sooner
 /// (<https://learn.microsoft.com/azure/storage/blobs/access-tiers-overview>); by these days few do.
-pub const RULES: [ContainerRule; 8] = [
+pub const RULES: [ContainerRule; 10] = [
     // The original is rarely asked for once its rendition can be listened to.
     ContainerRule {
         container: VOICE_UPLOADS,
@@ -97,7 +102,11 @@ pub const RULES: [ContainerRule; 8] = [
         delete_after: Some(365),
         ..FOREVER
     },
-    ContainerRule { container: MEDIA, readers: Readers::Everybody, ..FOREVER },
+    // Several products may show one file, so it goes when the last has let go of it.
+    ContainerRule { container: MEDIA, readers: Readers::Everybody, kept_by: KeptBy::Product, ..FOREVER },
+    // Worked within minutes, and then removed.
+    ContainerRule { container: MEDIA_UPLOADS, kept_by: KeptBy::Picture, delete_after: Some(30), ..FOREVER },
+    ContainerRule { container: MEDIA_JOBS, delete_after: Some(7), ..FOREVER },
     // A ticket that still matters is written anew within minutes, and after a long standstill it still matters.
     ContainerRule { container: ACCOUNT_JOBS, delete_after: Some(90), ..FOREVER },
     // The link is good for seven days.

@@ -4,11 +4,13 @@
 
 pub mod blobs;
 pub mod cache;
+pub mod chat;
 pub mod clock;
 pub mod documents;
 pub mod error;
 pub mod events;
 pub mod limits;
+pub mod payments;
 pub mod queues;
 pub mod reporting;
 pub mod secrets;

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod analytics;
 mod dedicated;
+mod links;
 pub mod news;
 pub mod ops;
 mod outbox;

@@ -62,10 +62,15 @@ pub fn put_from(
     Ok(Operation::Upsert(document.with_ttl(Ttl::Seconds(LIFETIME))))
 }
 
+/// Whether a document is one of the outbox, by its id: in the catalogue `kind` is a part of the partition key.
+pub fn holds(id: &str) -> bool {
+    id.starts_with(EventId::PREFIX)
+}
+
 /// The outbox document that a change tells of. One that cannot be read would come for ever, so it is logged
 /// and passed over.
 pub fn read(changed: Value) -> Option<OutboxDocument> {
-    if changed.get("kind").and_then(Value::as_str) != Some(KIND) {
+    if !changed.get("id").and_then(Value::as_str).is_some_and(holds) {
         return None;
     }
     let id = changed.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();

@@ -1,10 +1,12 @@
 //! Settings: from a map of variables (that is how Azure Functions passes them) to typed values,
 //! parsed once. A bad one is refused with its name and what was expected.
 
+mod chat;
 mod prices;
 mod services;
 mod table;
 
+pub use chat::{ChatAudience, ChatProvider, ChatSettings};
 pub use prices::StoragePrices;
 pub use services::*;
 pub use table::{Deployed, LOG, VARIABLES, Variable, variable};
@@ -64,6 +66,9 @@ pub struct Settings {
     pub front_door_id: Option<String>,
     /// `PRAVIS_PUBLIC_URL`: the address clients reach, for URLs in answers; without a slash at the end.
     pub public_url: String,
+    /// `MEDIA_BASE_URL`: where clients get the pictures of products, such as a CDN's address of the container `media`;
+    /// this API's own by default. Without a slash at the end.
+    pub media_url: String,
     /// `PRAVIS_CORS_ORIGINS`: comma-separated origins of the storefront.
     pub cors_origins: Vec<String>,
     /// `PRAVIS_TOKEN_ISSUER`: `iss` of access tokens; the public URL by default.
@@ -73,16 +78,25 @@ pub struct Settings {
     /// `PRAVIS_SEED`: whether an empty data directory gets the sample catalogue; `true` in development.
     pub seed: bool,
     pub speech: SpeechSettings,
+    /// `CHAT_PROVIDER` and those beside it: the language model for what the rules do not understand; none by default.
+    pub chat: Option<ChatSettings>,
     /// `PRAVIS_VOICE_CONCURRENCY`: voice jobs that are worked at once; the number of processors.
     pub voice_concurrency: usize,
     /// `PRAVIS_ERASURE_DAYS`: how long an account that is to be erased can be restored, 0 to 30 days; 7.
     pub erasure_delay: chrono::TimeDelta,
+    /// `PRAVIS_REVIEW_APPROVAL`: whether every review waits for staff, or only those in which something is
+    /// flagged: `staff` (default) or `automatic`.
+    pub reviews_wait: bool,
     /// `PRAVIS_CACHE_MIB`: room of the caches in the process; 128.
     pub cache_bytes: u64,
     /// `PATH`: where programs are found that are given by name only.
     pub search_path: OsString,
     /// `PRAVIS_SECRET_<NAME>`: secrets by name, hyphens written as underscores.
     pub secrets: BTreeMap<String, SecretRef>,
+    /// `PRAVIS_WHATSAPP_NUMBER`: where shoppers ask about products and orders, country code first, digits only.
+    pub whatsapp_number: Option<String>,
+    /// `PRAVIS_PAYMENT_PAGE`: the payment provider's page; without it orders are paid on delivery.
+    pub payment_page: Option<Url>,
     /// `STORAGE_PRICES`: what stored data costs, for estimates.
     pub storage_prices: StoragePrices,
     /// Where the services behind the ports are.
@@ -143,6 +157,10 @@ impl Settings {
             None => "http://127.0.0.1:7071".to_owned(),
             Some(text) => http_address("PRAVIS_PUBLIC_URL", text)?,
         };
+        let media_url = match get("MEDIA_BASE_URL") {
+            None => format!("{public_url}/api/v1/media"),
+            Some(text) => http_address("MEDIA_BASE_URL", text)?,
+        };
         let cors_origins = match get("PRAVIS_CORS_ORIGINS") {
             None => vec!["http://localhost:3000".to_owned(), "http://localhost:5173".to_owned()],
             Some(text) => {
@@ -170,16 +188,26 @@ impl Settings {
             token_issuer: get("PRAVIS_TOKEN_ISSUER").unwrap_or(&public_url).to_owned(),
             token_audience: get("PRAVIS_TOKEN_AUDIENCE").unwrap_or("pravis-boutique-api").to_owned(),
             public_url,
+            media_url,
             cors_origins,
             seed: boolean("PRAVIS_SEED", get("PRAVIS_SEED"), environment == Environment::Development)?,
             speech: speech(get)?,
+            chat: ChatSettings::read(get, production)?,
             voice_concurrency: number("PRAVIS_VOICE_CONCURRENCY", get("PRAVIS_VOICE_CONCURRENCY"), 1..=64, processors)?,
             erasure_delay: chrono::TimeDelta::days(
                 number("PRAVIS_ERASURE_DAYS", get("PRAVIS_ERASURE_DAYS"), 0..=30, 7)? as i64,
             ),
+            reviews_wait: one_of(
+                "PRAVIS_REVIEW_APPROVAL",
+                get("PRAVIS_REVIEW_APPROVAL"),
+                &[("staff", true), ("automatic", false)],
+                true,
+            )?,
             cache_bytes: number("PRAVIS_CACHE_MIB", get("PRAVIS_CACHE_MIB"), 1..=65536, 128)? as u64 * 1024 * 1024,
             search_path: get("PATH").unwrap_or_default().into(),
             secrets: secrets(variables),
+            whatsapp_number: get("PRAVIS_WHATSAPP_NUMBER").map(whatsapp_number).transpose()?,
+            payment_page: get("PRAVIS_PAYMENT_PAGE").map(|text| http_url("PRAVIS_PAYMENT_PAGE", text)).transpose()?,
             storage_prices: prices::storage_prices(get)?,
             connections,
         })
@@ -199,6 +227,7 @@ impl Settings {
             storage.as_ref().and_then(|storage| storage.key.as_ref()),
             login,
             sql.as_ref().and_then(|sql| sql.password.as_ref()),
+            self.chat.as_ref().and_then(|chat| chat.key.as_ref()),
         ];
         given.into_iter().flatten().chain(self.secrets.values()).filter_map(|secret| match secret {
             SecretRef::Named(name) => Some(name.as_str()),
@@ -240,6 +269,15 @@ fn front_door_id(text: &str) -> Result<String, SettingError> {
     match is_guid {
         true => Ok(text.to_ascii_lowercase()),
         false => Err(SettingError::new("FRONT_DOOR_ID", "expected the GUID of the profile (its property frontDoorId)")),
+    }
+}
+
+/// A number as WhatsApp's links take it: digits, the country code first (E.164 without its plus sign).
+fn whatsapp_number(text: &str) -> Result<String, SettingError> {
+    let is_number = (8..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    match is_number && !text.starts_with('0') {
+        true => Ok(text.to_owned()),
+        false => Err(SettingError::new("PRAVIS_WHATSAPP_NUMBER", "expected 8 to 15 digits, the country code first")),
     }
 }
 
@@ -348,6 +386,7 @@ mod tests {
             ("PRAVIS_SERVICES", " , ,"),
             ("PRAVIS_TENANT", "../etc"),
             ("PRAVIS_PUBLIC_URL", "ftp://example.org"),
+            ("MEDIA_BASE_URL", "cdn.example"),
             ("PRAVIS_CORS_ORIGINS", "http://ok.example,nonsense"),
             ("PRAVIS_SEED", "yes"),
             ("PRAVIS_RATE_LIMITS", "maybe"),
@@ -355,8 +394,11 @@ mod tests {
             ("PRAVIS_VOICE_CONCURRENCY", "0"),
             ("PRAVIS_CACHE_MIB", "lots"),
             ("PRAVIS_ERASURE_DAYS", "31"),
+            ("PRAVIS_WHATSAPP_NUMBER", "+91 98480"),
+            ("PRAVIS_PAYMENT_PAGE", "pay.example/pravis"),
             ("STORAGE_PRICES", "cheap"),
             ("SPEECH_PROVIDER", "whisper"),
+            ("CHAT_PROVIDER", "parrot"),
             ("COSMOS_ENDPOINT", "boutique.documents.example"),
             ("AZURE_CREDENTIAL", "password"),
             ("BLOB_SERVICE_URI", "https://boutique.blob.example?sig=secret"),

@@ -31,6 +31,11 @@ macro_rules! id {
                 Self(format!(concat!($prefix, "{}"), Ulid::generate()))
             }
 
+            /// The identifier of this kind with a ULID that was made elsewhere.
+            pub fn of(ulid: Ulid) -> Self {
+                Self(format!(concat!($prefix, "{}"), ulid))
+            }
+
             /// The identifier of this kind that shares its ULID with `other`'s text, so that
             /// work done twice names its results alike.
             pub fn twin_of(other: &str) -> Result<Self, IdError> {
@@ -94,12 +99,18 @@ id!(/// A person with an account.
     UserId, "usr_");
 id!(/// A product of the catalogue.
     ProductId, "prd_");
+id!(/// A picture of a product.
+    MediaId, "med_");
 id!(/// A recording of a shopper's voice.
     SampleId, "smp_");
 id!(/// One exchange with Ask Pravi.
     InteractionId, "int_");
+id!(/// A customer's review of a product.
+    ReviewId, "rev_");
 id!(/// An order.
     OrderId, "ord_");
+id!(/// A line of a cart: one choice of a product.
+    CartLineId, "itm_");
 id!(/// A domain event.
     EventId, "evt_");
 id!(/// One login, from its first to its last token.

@@ -6,16 +6,18 @@ mod language;
 mod localised;
 mod money;
 mod network;
+mod payment;
 mod placement;
 mod service;
 
 pub use ids::{
-    ApiKeyId, ErasureId, EventId, ExportId, IdError, InteractionId, OrderId, ProductId, RequestId, SampleId, SessionId,
-    TenantId, TierId, UserId,
+    ApiKeyId, CartLineId, ErasureId, EventId, ExportId, IdError, InteractionId, MediaId, OrderId, ProductId, RequestId,
+    ReviewId, SampleId, SessionId, TenantId, TierId, UserId,
 };
 pub use language::Language;
 pub use localised::{LocalisedText, Origin};
 pub use money::Paise;
 pub use network::Network;
+pub use payment::PaymentMethod;
 pub use placement::{DatabaseName, Placement};
 pub use service::Service;

@@ -30,6 +30,21 @@ struct Golden {
     slots: Slots,
 }
 
+/// Sentences that go on from another one.
+const DIALOGUES: &str = include_str!("../../tests/fixtures/understanding/dialogues.jsonl");
+
+/// A sentence with the one before it, and what both together mean.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Dialogue {
+    language: String,
+    after: String,
+    say: String,
+    intent: Intent,
+    #[serde(default)]
+    slots: Slots,
+}
+
 /// A slot's values as `slot=value` lines, so that sets of them can be compared.
 fn values(slots: &Slots) -> BTreeSet<String> {
     let Ok(Value::Object(fields)) = serde_json::to_value(slots) else { panic!("slots are an object") };
@@ -115,6 +130,32 @@ fn golden_sentences_are_understood() {
         assert!(accuracy >= 0.97, "{language}: intent accuracy {accuracy:.3}");
         assert!(f1 >= 0.94, "{language}: slot F1 {f1:.3}");
     }
+}
+
+/// The context of a conversation in which this was said and three products were shown.
+fn context_after(said: &str) -> Context {
+    let before = understand(said, &Context::default());
+    let products = (0..3).map(|_| crate::types::ProductId::generate()).collect();
+    Context { products, current_product: None, slots: Some(before.slots), intent: Some(before.intent) }
+}
+
+#[test]
+fn dialogues_are_understood() {
+    let mut languages: BTreeMap<String, Score> = BTreeMap::new();
+    let mut all = Score::default();
+    for line in DIALOGUES.lines() {
+        let turn: Dialogue = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        let understood = understand(&turn.say, &context_after(&turn.after));
+        let golden = Golden { say: format!("{} / {}", turn.after, turn.say), intent: turn.intent, slots: turn.slots };
+        report(&golden, &understood);
+        languages.entry(turn.language).or_default().count(&golden, &understood);
+        all.count(&golden, &understood);
+    }
+    for (language, score) in languages {
+        println!("{language:>8}: {}/{} intents, slot F1 {:.3}", score.right, score.sentences, score.f1());
+    }
+    println!("     all: {}/{} intents, slot F1 {:.3}", all.right, all.sentences, all.f1());
+    assert!(all.sentences >= 25 && all.accuracy() >= 0.97 && all.f1() >= 0.94);
 }
 
 /// Right sentences of all, by intent and language.

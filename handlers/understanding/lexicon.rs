@@ -9,8 +9,9 @@
 //! spellings of Hindi and Telugu words, and names of the trade in any script.
 
 mod guess;
-mod likeness;
+pub(super) mod likeness;
 mod numerals;
+mod spelled;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,8 @@ use super::morphology;
 use super::normalise::{Token, each_word, tokens};
 use super::numbers::Numeral;
 use super::terms::Meaning;
+
+pub use spelled::spelled;
 
 /// The lexicon's source texts by kind, as reviewed.
 const SOURCES: [(&str, &str); 16] = [
@@ -239,18 +242,22 @@ impl Lexicon {
 
     /// The longest phrase that begins at `tokens[start]`, with its length in tokens.
     pub(crate) fn longest(&self, tokens: &[Token], start: usize) -> Option<(&[Meaning], usize)> {
+        self.phrases(tokens, start).last()
+    }
+
+    /// The phrases that begin at `tokens[start]` with their lengths in tokens, the shortest first.
+    pub(crate) fn phrases<'l>(
+        &'l self,
+        tokens: &[Token],
+        start: usize,
+    ) -> impl Iterator<Item = (&'l [Meaning], usize)> {
         let mut node = 0;
-        let mut found = None;
-        for (index, token) in tokens[start..].iter().enumerate() {
-            let mut ids = token.known.ids.iter().flatten();
-            let Some(&child) = ids.find_map(|&word| self.edges.get(&(node, word))) else { break };
-            node = child;
-            let meanings = &self.meanings[node as usize];
-            if !meanings.is_empty() {
-                found = Some((meanings.as_slice(), index + 1));
-            }
-        }
-        found
+        let nodes = tokens[start..].iter().map_while(move |token| {
+            node = token.known.ids.iter().flatten().find_map(|&word| self.edges.get(&(node, word)).copied())?;
+            Some(node)
+        });
+        let meanings = nodes.map(|node| self.meanings[node as usize].as_slice());
+        meanings.zip(1..).filter(|(meanings, _)| !meanings.is_empty())
     }
 
     /// What an unknown word most likely is, if it looks like the name of a category, fabric, weave
@@ -262,6 +269,15 @@ impl Lexicon {
     /// Every concept with its kind, in a fixed order.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&'static str, &Entry<'static>)> {
         self.entries.iter().map(|(kind, entry)| (*kind, entry))
+    }
+
+    /// Every phrase that stands for something of products, with that.
+    pub(crate) fn phrases_of_products(&self) -> impl Iterator<Item = (Meaning, &'static str)> {
+        self.entries().flat_map(|(kind, entry)| {
+            let meaning = meaning(kind, entry.value).ok();
+            let phrases = entry.spellings.values().chain(entry.misspellings.values()).flatten();
+            phrases.filter_map(move |&phrase| Some((meaning?, phrase)))
+        })
     }
 
     /// The concepts of one kind, in the file's order.
@@ -317,20 +333,4 @@ pub fn canonical(kind: &str, word: &str) -> Option<&'static str> {
         | ("occasion", Meaning::Occasion(value)) => Some(value),
         _ => None,
     })
-}
-
-/// Whether a product's `fabric`, as the catalogue words it, satisfies `wanted`: every word of the
-/// canonical wanted fabric occurs in it. `silk` is in `chanderi silk`, `tussar` in `tasar silk`.
-pub fn fabric_includes(fabric: &str, wanted: &str) -> bool {
-    let have = tokens(fabric);
-    let canonical_fabric = canonical("fabric", fabric);
-    let asked = wanted.to_lowercase();
-    let says = |word: &str| asked.split_whitespace().any(|said| said == word);
-    // A value that says more than its canonical one, as `raw silk` does, is taken at its word.
-    let wanted = match canonical("fabric", &asked) {
-        Some(plain) if !plain.split_whitespace().all(says) => plain.to_owned(),
-        _ => asked,
-    };
-    canonical_fabric == Some(wanted.as_str())
-        || wanted.split_whitespace().all(|word| have.iter().any(|token| token.word == word))
 }

@@ -13,12 +13,14 @@
 mod certainty;
 mod context;
 mod correction;
+mod fabric;
 mod intent;
 mod lexicon;
 mod morphology;
 mod normalise;
 mod numbers;
 mod price;
+pub mod proposal;
 mod reference;
 pub mod reply;
 mod requests;
@@ -27,6 +29,7 @@ mod sentences;
 mod slots;
 mod sound;
 mod terms;
+mod wording;
 
 #[cfg(test)]
 mod golden;
@@ -37,14 +40,18 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use context::Context;
+pub use fabric::{Fabric, WantedFabric, fabric_includes};
 pub use intent::{CONFIDENT, Intent};
-pub use lexicon::{canonical, fabric_includes};
+pub use lexicon::{canonical, spelled};
 pub use reference::ProductReference;
 pub use reply::{Action, Found, Reply, compose};
 pub use requests::MOST as MOST_REQUESTS;
 pub use sentences::{training_sentences, vocabulary};
 pub use slots::Slots;
 pub use terms::{Aspect, Page, PolicyTopic, Size, Sort};
+pub use wording::{
+    Concept, SearchWord, all_concepts, concepts, guessed, normalised, opened, search_words, sound_key, whole_concepts,
+};
 
 use intent::{Decision, Evidence, is_accounted};
 use sentence::{Sense, Sentence};

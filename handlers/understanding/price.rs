@@ -130,11 +130,12 @@ fn limit_at(sentence: &Sentence<'_>, index: usize) -> Option<(PriceRange, usize)
     Some((range, index))
 }
 
-/// `don't show me anything above 5000` turns a limit round.
+/// `don't show me anything above 5000` turns a limit round; in `not too expensive, under 5000` something else is
+/// refused.
 fn refused(sentence: &Sentence<'_>, index: usize) -> bool {
     let near = (index.saturating_sub(6)..index).rev();
-    let mut open =
-        near.take_while(|&i| !sentence.items[i].describes_products() && sentence.items[i].number().is_none());
+    let ends = |item: &Item| item.describes_products() || item.number().is_some() || item.sort().is_some();
+    let mut open = near.take_while(|&i| !ends(&sentence.items[i]));
     open.any(|i| sentence.negates(i) || sentence.disowns(i))
 }
 

@@ -6,7 +6,7 @@ use super::certainty::Match;
 use super::lexicon::LEXICON;
 use super::normalise::Token;
 use super::numbers::{Number, number_at, ordinal_at};
-use super::terms::{Bound, Cue, Meaning};
+use super::terms::{Bound, Cue, Meaning, Sort};
 
 /// What an item is, before its neighbours are considered.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +73,10 @@ impl Item {
 
     pub(crate) fn color(&self) -> Option<&'static str> {
         self.find(|meaning| if let Meaning::Color(value) = meaning { Some(value) } else { None })
+    }
+
+    pub(crate) fn sort(&self) -> Option<Sort> {
+        self.find(|meaning| if let Meaning::Sort(sort) = meaning { Some(sort) } else { None })
     }
 
     /// Whether it asks about something: an aspect of a product, or a policy.

@@ -107,6 +107,9 @@ fn values(sentence: &mut Sentence<'_>, slots: &mut Slots) {
             refuse(sentence, index, slots);
             continue;
         }
+        if scope == Scope::Colors && sentence.pause_before(index) && !enumerates(sentence, index) {
+            scope = Scope::Positive;
+        }
         let item = &sentence.items[index];
         if let Some(color) = item.color().filter(|_| scope != Scope::Positive) {
             push(&mut slots.not_colors, color);
@@ -128,6 +131,14 @@ fn values(sentence: &mut Sentence<'_>, slots: &mut Slots) {
         }
     }
     slots.not_colors.retain(|color| !slots.colors.contains(color));
+}
+
+/// Whether a list of colours goes on at a comma: `not red, blue or green`, but not `not red, blue`.
+fn enumerates(sentence: &Sentence<'_>, index: usize) -> bool {
+    let listed = |item: &&Item| item.color().is_some() || item.is_filler();
+    let list = sentence.items[index..].iter().take_while(listed).count();
+    let joins = |word: &str| matches!(word, "or" | "and" | "nor" | "या" | "और" | "లేదా" | "మరియు" | "ya" | "aur" | "leda");
+    (index..index + list).any(|at| sentence.words(at).any(joins))
 }
 
 /// Whether the item is refused by a word behind it: `लाल नहीं`, `ఎరుపు లేదా నలుపు వద్దు`. Colours before a
@@ -260,11 +271,14 @@ fn letters_as_sizes(sentence: &mut Sentence<'_>, slots: &mut Slots) {
 }
 
 fn sort(sentence: &mut Sentence<'_>) -> Option<Sort> {
-    let value = |item: &Item| item.find(|meaning| if let Meaning::Sort(sort) = meaning { Some(sort) } else { None });
-    let Some(at) = sentence.items.iter().rposition(|item| value(item).is_some()) else {
+    let Some(at) = sentence.items.iter().rposition(|item| item.sort().is_some()) else {
         return sorted_by_aspect(sentence);
     };
-    let sort = value(&sentence.items[at]);
+    let sort = match sentence.items[at].sort() {
+        // `nothing that is expensive`.
+        Some(Sort::PriceHigh) if is_refused(sentence, at) => Some(Sort::PriceLow),
+        sort => sort,
+    };
     sentence.items[at].used = true;
     // `cheapest ones first` orders the list; it points at no product.
     let last = sentence.items.len() - 1;
@@ -272,6 +286,11 @@ fn sort(sentence: &mut Sentence<'_>) -> Option<Sort> {
         sentence.items[last].used = true;
     }
     sort
+}
+
+/// Whether a negation stands before the item, with nothing between them that carries meaning.
+fn is_refused(sentence: &Sentence<'_>, index: usize) -> bool {
+    sentence.before(index).is_some_and(|before| sentence.negates(before))
 }
 
 /// `sort by price`, `arrange by rating`: without a direction, the one that shoppers look for.

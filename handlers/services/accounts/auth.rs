@@ -10,10 +10,12 @@ use super::devices::{self, DeviceToken};
 use super::login_name::LoginName;
 use super::model::{Email, ErasureNotice, User};
 use super::sign_ins::SignIns;
-use super::{sessions, store, throttle};
+use super::{remembered, sessions, store, throttle};
 use crate::audit::{Note, Origin, Outcome, Subject, actions};
+use crate::caching::Owner;
 use crate::error::{Code, Error, FieldError, Result};
 use crate::function::{Access, Function, LimitClass};
+use crate::http::caching::with_cache_status;
 use crate::http::conditional::with_content_etag;
 use crate::http::{Request, Response, json, no_store};
 use crate::identity::{AccessToken, Lane, PasswordRule, RefreshToken, Role, not_ready};
@@ -315,11 +317,10 @@ async fn known_device(
 
 async fn me(state: AppState, request: Request) -> Result<Response> {
     let principal = request.principal()?;
-    let user = store::user(&state, &principal.tenant, &principal.user)
-        .await?
-        .filter(|user| user.active)
-        .ok_or_else(|| Error::new(Code::InvalidToken, "This account is closed."))?;
-    Ok(no_store(json(&UserView::of(&user))?))
+    let owner = Owner { tenant: &principal.tenant, user: &principal.user };
+    let (view, status) = remembered::profile(&state, owner).await?;
+    let view = view.ok_or_else(store::closed)?;
+    Ok(with_cache_status(with_content_etag(no_store(json(&*view)?)), status))
 }
 
 async fn jwks(state: AppState, _request: Request) -> Result<Response> {

@@ -14,6 +14,7 @@ use super::model::{Email, User};
 use super::one_time::OneTimeToken;
 use super::passwords::verify_present;
 use super::profile::ProfileAnswer;
+use super::remembered;
 use super::store::{self, Told};
 use crate::audit::Origin;
 use crate::containers::{CUSTOMERS, customer};
@@ -140,6 +141,7 @@ async fn verify(state: AppState, request: Request) -> Result<Response> {
             store::tell(&state, tenant, id, &told)?,
         ];
         if store::batch(&state, tenant, id, operations).await? {
+            remembered::forget(&state, tenant, id).await;
             if former != user.email {
                 store::free(&state, tenant, &LoginName::Email(former), id).await?;
             }

@@ -12,6 +12,7 @@ mod phone;
 mod phones;
 mod profile;
 mod pseudonym;
+mod remembered;
 mod restore;
 mod sessions;
 mod sign_ins;
@@ -26,6 +27,7 @@ pub use pseudonym::{Pseudonym, network_pseudonym, pseudonym};
 pub use store::{consents_to, create_user, find_user, user};
 
 pub(super) use passwords::verify_present;
+pub(super) use remembered::forget as forget_account;
 pub(super) use sessions::end_all;
 pub(super) use store::{Told, change_user_checked, closed, forget_consents, user_document};
 
@@ -38,6 +40,7 @@ pub fn functions() -> Vec<Function> {
         auth::functions(),
         sessions::functions(),
         profile::functions(),
+        remembered::functions(),
         passwords::functions(),
         phones::functions(),
         emails::functions(),

@@ -18,6 +18,7 @@ use super::auth::{UserView, user_example};
 use super::login_name::LoginName;
 use super::phone::Phone;
 use super::profile::ProfileAnswer;
+use super::remembered;
 use super::store::{self, Told};
 use crate::audit::Origin;
 use crate::containers::{CUSTOMERS, customer};
@@ -225,6 +226,7 @@ async fn set(state: &AppState, request: &Request, kind: &'static str, phone: Opt
         let told = Told { kind, data: json!({}), origin: Some(&origin) };
         let operations = vec![store::replace(&user, document.etag)?, store::tell(state, tenant, id, &told)?];
         if store::batch(state, tenant, id, operations).await? {
+            remembered::forget(state, tenant, id).await;
             if let Some(former) = former {
                 store::free(state, tenant, &LoginName::Phone(former), id).await?;
             }

@@ -6,19 +6,22 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::auth::{MAX_NAME_CHARS, UserView, is_name, user_example};
+use super::remembered;
 use super::store::{change_user, user_document};
+use crate::caching::Owner;
 use crate::containers::{CUSTOMERS, customer};
 use crate::error::{Code, Error, Result};
 use crate::function::{Access, Function};
+use crate::http::caching::with_cache_status;
 use crate::http::conditional::{if_match, with_etag};
 use crate::http::{Request, Response, json, no_store};
 use crate::ports::documents::{Document, NewDocument};
-use crate::ports::{Condition, PortErrorKind};
+use crate::ports::{Condition, ETag, PortErrorKind};
 use crate::state::AppState;
 use crate::types::Service;
 
 /// The document of preferences in the customer's partition.
-const PREFERENCES: &str = "preferences";
+pub(super) const PREFERENCES: &str = "preferences";
 const MAX_PREFERENCES_BYTES: usize = 16 * 1024;
 const MAX_DEPTH: usize = 8;
 /// How often a patch is put upon what others wrote meanwhile.
@@ -79,15 +82,15 @@ pub(super) struct ProfileAnswer {
 struct PreferencesPatch(Map<String, Value>);
 
 #[derive(Serialize, ToSchema)]
-struct Preferences {
+struct Preferences<'a> {
     /// Whatever clients keep here: at most 16 KiB, nested at most 8 deep.
     #[schema(value_type = Object)]
-    preferences: Map<String, Value>,
+    preferences: &'a Map<String, Value>,
 }
 
 /// Preferences as stored.
 #[derive(Default, Serialize, Deserialize)]
-struct Stored {
+pub(super) struct Stored {
     kind: String,
     values: Map<String, Value>,
 }
@@ -115,8 +118,10 @@ async fn update(state: AppState, request: Request) -> Result<Response> {
 }
 
 async fn show(state: AppState, request: Request) -> Result<Response> {
-    let (stored, document) = read(&state, &request).await?;
-    answer(stored, document.as_ref())
+    let principal = request.principal()?;
+    let owner = Owner { tenant: &principal.tenant, user: &principal.user };
+    let (kept, status) = remembered::preferences(&state, owner).await?;
+    Ok(with_cache_status(answer(&kept.stored, kept.etag.as_ref())?, status))
 }
 
 async fn patch(state: AppState, request: Request) -> Result<Response> {
@@ -140,7 +145,9 @@ async fn patch(state: AppState, request: Request) -> Result<Response> {
         stored.kind = PREFERENCES.to_owned();
         let written = write(&state, &request, &stored, present).await?;
         if let Some(written) = written {
-            return answer(stored, Some(&written));
+            let principal = request.principal()?;
+            remembered::forget(&state, &principal.tenant, &principal.user).await;
+            return answer(&stored, Some(&written.etag));
         }
     }
     Err(Error::new(Code::Unavailable, "They change too often at this moment; please try again."))
@@ -160,7 +167,7 @@ async fn write(
     state: &AppState,
     request: &Request,
     stored: &Stored,
-    present: Option<crate::ports::ETag>,
+    present: Option<ETag>,
 ) -> Result<Option<Document>> {
     let principal = request.principal()?;
     // Nothing is kept for an account that was closed.
@@ -202,10 +209,10 @@ fn depth(value: &Value) -> usize {
     }
 }
 
-fn answer(stored: Stored, document: Option<&Document>) -> Result<Response> {
-    let response = no_store(json(&Preferences { preferences: stored.values })?);
-    Ok(match document {
-        Some(document) => with_etag(response, &document.etag),
+fn answer(stored: &Stored, etag: Option<&ETag>) -> Result<Response> {
+    let response = no_store(json(&Preferences { preferences: &stored.values })?);
+    Ok(match etag {
+        Some(etag) => with_etag(response, etag),
         None => response,
     })
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::login_name::LoginName;
 use super::model::{Email, Purpose, User};
+use super::remembered;
 use crate::audit::Origin;
 use crate::containers::{CUSTOMERS, DIRECTORY, customer};
 use crate::error::{Code, Error, Result};
@@ -189,6 +190,7 @@ pub(in crate::services) async fn change_user_checked(
         change(&mut user)?;
         let operations = vec![replace(&user, document.etag)?, tell(state, tenant, id, told)?];
         if batch(state, tenant, id, operations).await? {
+            remembered::forget(state, tenant, id).await;
             return Ok(user);
         }
     }

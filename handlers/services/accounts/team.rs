@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::model::User;
+use super::remembered;
 use super::store::user_document;
 use crate::audit::Origin;
 use crate::caching::News;
@@ -239,6 +240,7 @@ async fn carry_out(state: &AppState, tenant: &TenantId, announced: &Announced) -
         match state.documents.batch(&CUSTOMERS, &customer(tenant, user.id.as_str()), operations).await {
             Ok(_) => {
                 tell(state, &user).await;
+                remembered::forget(state, tenant, &user.id).await;
                 return Ok(Some(user));
             }
             Err(error) if error.error.kind() == PortErrorKind::PreconditionFailed => {}

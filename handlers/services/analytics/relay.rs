@@ -1,4 +1,4 @@
-use crate::containers::{CUSTOMERS, TENANTS};
+use crate::containers::{CATALOGUE, CUSTOMERS, TENANTS};
 use crate::error::Result;
 use crate::function::{DocumentsChanged, Function, Outcome};
 use crate::ports::events::DomainEvent;
@@ -9,6 +9,8 @@ use crate::types::Service;
 /// This resource's rows of the registry.
 pub fn functions() -> Vec<Function> {
     vec![
+        Function::change_feed("AnalyticsCatalogueRelay", Service::Analytics, &CATALOGUE, relay),
+        dedicated::pulled("AnalyticsCataloguePull", Service::Analytics, &CATALOGUE, relay),
         Function::change_feed("AnalyticsOutboxRelay", Service::Analytics, &CUSTOMERS, relay),
         Function::change_feed("AnalyticsTenantsRelay", Service::Analytics, &TENANTS, relay),
         dedicated::pulled("AnalyticsOutboxPull", Service::Analytics, &CUSTOMERS, relay),

@@ -10,7 +10,7 @@ use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::audit::{MAX_RANGE, Place, Record, Search, actions};
-use crate::containers::{CUSTOMERS, TENANTS};
+use crate::containers::{CATALOGUE, CUSTOMERS, TENANTS};
 use crate::error::{Error, Result};
 use crate::function::{Access, DocumentsChanged, Function, Outcome};
 use crate::http::{Request, Response, json, no_store};
@@ -38,7 +38,9 @@ pub fn functions() -> Vec<Function> {
             .into(),
         Function::change_feed("OpsAuditRecord", Service::Ops, &CUSTOMERS, record),
         Function::change_feed("OpsAuditRecordTenants", Service::Ops, &TENANTS, record),
+        Function::change_feed("OpsAuditRecordCatalogue", Service::Ops, &CATALOGUE, record),
         dedicated::pulled("OpsAuditPull", Service::Ops, &CUSTOMERS, record),
+        dedicated::pulled("OpsAuditPullCatalogue", Service::Ops, &CATALOGUE, record),
     ]
 }
 

@@ -124,6 +124,7 @@ async fn request_erasure(state: AppState, request: Request) -> Result<Response> 
     let notice = user.erasure.unwrap_or(notice);
     accounts::end_all(&state, &principal.tenant, &principal.user, EndReason::AccountClosed, Some(&origin)).await?;
     accounts::forget_consents(&state, &principal.tenant, &principal.user).await;
+    accounts::forget_account(&state, &principal.tenant, &principal.user).await;
     if notice.due_at <= state.clock.now() {
         ticket(&principal.tenant, &principal.user, &notice.id).put(&state, Condition::None).await?;
     }

@@ -9,14 +9,20 @@ use super::jobs::{self, Progress, SETTLED, Ticket};
 use crate::containers::{ACCOUNT_JOBS, BLOB_CONTAINERS, CUSTOMERS, DIRECTORY, customer};
 use crate::error::{Error, Result};
 use crate::identity::EndReason;
+use crate::ordering::order::Order;
 use crate::ports::blobs::BlobName;
 use crate::ports::documents::{Document, NewDocument, Operation, PartitionKey, Query, Scope, Ttl};
 use crate::ports::{Condition, ETag, PortErrorKind};
 use crate::services::accounts::{self, Pseudonym, User};
-use crate::services::voice::forget;
-use crate::services::{analytics, outbox};
+use crate::services::shop::reviews;
+use crate::services::voice::{conversation, forget};
+use crate::services::{analytics, outbox, shop};
 use crate::state::AppState;
 use crate::types::{ErasureId, EventId, TenantId, UserId};
+
+/// Documents whose end has effects elsewhere.
+const ORDER: &str = Order::KIND;
+const DRAFT: &str = Order::DRAFT;
 
 const PAGE: usize = 100;
 /// How long the event that tells other systems of an erasure waits for its relay. It names the customer, so
@@ -162,6 +168,8 @@ impl Erasure<'_> {
             }
         }
         accounts::forget_consents(self.state, self.tenant(), self.user()).await;
+        conversation::forget(self.state, self.tenant(), self.user()).await;
+        accounts::forget_account(self.state, self.tenant(), self.user()).await;
         forget::remove_tickets(self.state, self.tenant(), self.user()).await?;
         for container in BLOB_CONTAINERS {
             for blob in self.blobs(container).await? {
@@ -215,8 +223,13 @@ impl Erasure<'_> {
             for document in &page.items {
                 let is_event = kind(document)? == outbox::KIND;
                 if is_event {
-                    self.follow(document).await?;
+                    analytics::forget_event(self.state, &document.id).await?;
                 }
+                if [ORDER, DRAFT].contains(&kind(document)?.as_str()) {
+                    shop::orders::forget(self.state, self.tenant(), self.user(), document).await?;
+                }
+                // What it left elsewhere goes before it, so that a job that dies finds its way there again.
+                reviews::forget(self.state, self.tenant(), &document.read()?).await?;
                 if document.id != self.user().as_str() && (outbox || !is_event) {
                     removed.push(document.id.as_str());
                 }
@@ -227,11 +240,6 @@ impl Erasure<'_> {
                 return Ok(());
             }
         }
-    }
-
-    /// Removes what an event in the outbox left elsewhere.
-    async fn follow(&self, document: &Document) -> Result<()> {
-        analytics::forget_event(self.state, &document.id).await
     }
 
     /// Deletes documents, many at a time.

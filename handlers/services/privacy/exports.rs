@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::export_job::remove_files;
 use super::export_model::{self, Export, ExportStatus, KEPT, Slot};
 use super::jobs::{Job, Ticket};
+use crate::caching::Owner;
 use crate::containers::{CUSTOMERS, EXPORTS, customer};
 use crate::error::{Code, Error, Result};
 use crate::function::{Access, Function, Outcome, TimerTick};
@@ -20,14 +21,12 @@ use crate::identity::Principal;
 use crate::ports::blobs::BlobName;
 use crate::ports::documents::{Filter, Operation, Order, Query, Scope};
 use crate::ports::{Condition, ETag, PortErrorKind};
-use crate::services::{accounts, outbox};
+use crate::services::{accounts, links, outbox};
 use crate::state::AppState;
 use crate::types::{EventId, ExportId, Service};
 
 /// Exports that one customer may ask for on one day (UTC).
 const A_DAY: u32 = 3;
-/// How long a link to an export is good.
-const LINK_TIME: Duration = Duration::from_secs(300);
 /// A file whose export is not there is not removed before this, for the export may be being made.
 const ORPHAN_AGE: TimeDelta = TimeDelta::hours(1);
 /// How often a change is put upon what others wrote meanwhile.
@@ -214,7 +213,8 @@ async fn get(state: AppState, request: Request) -> Result<Response> {
     let link = match export.status {
         ExportStatus::Completed => {
             let name = export.blob(&principal.tenant, &principal.user);
-            Some(state.blobs.download_url(&name, LINK_TIME).await?.url)
+            let owner = Owner { tenant: &principal.tenant, user: &principal.user };
+            Some(links::download(&state, owner, &name).await?)
         }
         _ => None,
     };

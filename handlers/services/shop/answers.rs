@@ -7,17 +7,25 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::cart::CartView;
 use super::snapshot;
-use crate::catalogue::{Facets, Product, ProductFilter, Search, Snapshot};
+use crate::catalogue::{Dimension, Facets, Matches, Product, ProductFilter, Search, Snapshot, Wording};
 use crate::error::Result;
+use crate::ordering::totals::Totals;
 use crate::state::AppState;
-use crate::types::{InteractionId, Language, Paise, ProductId, TenantId};
+use crate::types::{InteractionId, Language, Paise, ProductId};
+use crate::understanding::proposal::Accepted;
 use crate::understanding::reply::{
-    Constraint, Found, FoundProduct, ProductFacts, Question, Relaxation, join_ssml, uncovered,
+    self, CartLine, CartSummary, Constraint, Found, FoundProduct, ProductFacts, Question, Relaxation, Removal, Reply,
+    join_ssml, uncovered,
 };
 use crate::understanding::{
     Action, CONFIDENT, Context, Intent, ProductReference, Slots, Understood, compose, understand,
 };
+
+mod fallback;
+
+pub use fallback::{Asker, Who};
 
 /// Products an answer carries at most; `total` tells of all.
 const MAX_PRODUCTS: usize = 50;
@@ -74,6 +82,19 @@ pub struct Answer {
     /// What else the sentence asked for, in order: to be done after `action`. `text` and `ssml` speak of it, too.
     #[serde(default)]
     pub then: Vec<FollowUp>,
+    /// Whether the server has done to the cart what the actions say, as the request asked it to: the client does
+    /// not do it again.
+    #[serde(default)]
+    pub applied: bool,
+    /// The cart after that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cart: Option<CartView>,
+    /// Whether a language model helped to understand the sentence.
+    #[serde(default)]
+    pub assisted: bool,
+    /// What a guest sends along with the next sentence, so that it can go on from this one.
+    #[serde(default)]
+    pub conversation_id: Option<String>,
     #[schema(value_type = Option<String>)]
     pub interaction_id: Option<InteractionId>,
 }
@@ -129,9 +150,14 @@ pub struct Utterance<'a> {
 ///
 /// # Errors
 /// Those of reading the catalogue.
-pub async fn answer(state: &AppState, tenant: &TenantId, utterance: Utterance<'_>) -> Result<Answer> {
-    let catalogue = snapshot(state, tenant).await?;
-    Ok(answer_from(&catalogue, utterance))
+pub async fn answer(
+    state: &AppState,
+    asker: Asker<'_>,
+    utterance: Utterance<'_>,
+    cart: Option<CartSummary>,
+) -> Result<Answer> {
+    let catalogue = snapshot(state, asker.tenant).await?;
+    Ok(assisted(state, asker, &catalogue, utterance, cart, |understood| understood).await)
 }
 
 /// Answers as [`answer`] does, but repeats no word that is not the shop's own: for shoppers who let us keep
@@ -139,14 +165,61 @@ pub async fn answer(state: &AppState, tenant: &TenantId, utterance: Utterance<'_
 ///
 /// # Errors
 /// Those of reading the catalogue.
-pub async fn answer_unquoted(state: &AppState, tenant: &TenantId, utterance: Utterance<'_>) -> Result<Answer> {
-    let catalogue = snapshot(state, tenant).await?;
-    Ok(assemble(&catalogue, utterance, unquoted))
+pub async fn answer_unquoted(
+    state: &AppState,
+    asker: Asker<'_>,
+    utterance: Utterance<'_>,
+    cart: Option<CartSummary>,
+) -> Result<Answer> {
+    let catalogue = snapshot(state, asker.tenant).await?;
+    Ok(assisted(state, asker, &catalogue, utterance, cart, unquoted).await)
+}
+
+/// Whether the words may be about the cart, so that it is worth knowing.
+pub fn concerns_cart(text: &str, context: &Context) -> bool {
+    let concerned = |intent| {
+        matches!(
+            intent,
+            Intent::AddToCart | Intent::RemoveFromCart | Intent::ChangeQuantity | Intent::ReadCart | Intent::Checkout
+        )
+    };
+    let understood = understand(text, context);
+    // What follows another request is understood only after its answer.
+    concerned(understood.intent) || !understood.then.is_empty()
+}
+
+/// Answers by rule, with the help of the language model where one is set and the rules do not understand.
+async fn assisted(
+    state: &AppState,
+    asker: Asker<'_>,
+    catalogue: &Snapshot,
+    utterance: Utterance<'_>,
+    cart: Option<CartSummary>,
+    told: fn(Understood) -> Understood,
+) -> Answer {
+    let by_rule = by_rule(utterance);
+    match fallback::accepted(state, asker, utterance, &by_rule).await {
+        Accepted::Nothing => assemble(catalogue, utterance, by_rule, cart, told),
+        Accepted::Understood(understood) => {
+            let answer = assemble(catalogue, utterance, *understood, cart, told);
+            Answer { assisted: true, ..answer }
+        }
+        Accepted::Confirm(say) => {
+            let answer = assemble(catalogue, utterance, by_rule, cart, told);
+            let Reply { text, ssml, suggestions, question, .. } = reply::ask_to_say(&say, answer.language);
+            Answer { text, ssml, suggestions, question, assisted: true, ..answer }
+        }
+    }
 }
 
 /// Answers an utterance from a catalogue in memory: pure, and fast enough for an async thread.
 pub fn answer_from(catalogue: &Snapshot, utterance: Utterance<'_>) -> Answer {
-    assemble(catalogue, utterance, |understood| understood)
+    assemble(catalogue, utterance, by_rule(utterance), None, |understood| understood)
+}
+
+/// What the rules make of an utterance.
+fn by_rule(utterance: Utterance<'_>) -> Understood {
+    doubted(understand(utterance.text, utterance.context), utterance.certainty)
 }
 
 /// What was understood, without the shopper's free words.
@@ -160,13 +233,19 @@ fn unquoted(mut understood: Understood) -> Understood {
     understood
 }
 
-/// Composes the answer; `told` gives what of the understood may be told once the catalogue was asked.
-fn assemble(catalogue: &Snapshot, utterance: Utterance<'_>, told: fn(Understood) -> Understood) -> Answer {
-    let Utterance { text, certainty, context, language } = utterance;
-    let mut understood = doubted(understand(text, context), certainty);
+/// Composes the answer to what was `understood`; `told` gives what of it may be told once the catalogue was asked.
+fn assemble(
+    catalogue: &Snapshot,
+    utterance: Utterance<'_>,
+    mut understood: Understood,
+    mut cart: Option<CartSummary>,
+    told: fn(Understood) -> Understood,
+) -> Answer {
+    let Utterance { certainty, context, language, .. } = utterance;
     let language = language.unwrap_or(understood.language);
     let requests = std::mem::take(&mut understood.then);
-    let mut answer = respond(catalogue, understood, context, language, told);
+    let mut answer = respond(catalogue, understood, context, language, cart.as_ref(), told);
+    carry_out(&answer.action, catalogue, language, &mut cart);
     let mut context = following(&answer, context);
     for request in requests {
         // What comes after a question waits for its answer.
@@ -177,7 +256,8 @@ fn assemble(catalogue: &Snapshot, utterance: Utterance<'_>, told: fn(Understood)
         if understood.intent == Intent::Unknown {
             continue;
         }
-        let next = respond(catalogue, understood, &context, language, told);
+        let next = respond(catalogue, understood, &context, language, cart.as_ref(), told);
+        carry_out(&next.action, catalogue, language, &mut cart);
         context = following(&next, &context);
         answer.text = format!("{} {}", answer.text, next.text);
         answer.ssml = join_ssml(&answer.ssml, &next.ssml);
@@ -189,8 +269,8 @@ fn assemble(catalogue: &Snapshot, utterance: Utterance<'_>, told: fn(Understood)
     answer
 }
 
-/// The context of what is said behind an answer.
-fn following(answer: &Answer, before: &Context) -> Context {
+/// The context of what is said behind an answer that was given in the context `before`.
+pub fn following(answer: &Answer, before: &Context) -> Context {
     let mut context = Context { intent: Some(answer.intent), ..before.clone() };
     let shown = || answer.products.iter().map(|product| product.id.clone());
     if answer.intent == Intent::Search {
@@ -209,14 +289,16 @@ fn respond(
     understood: Understood,
     context: &Context,
     language: Language,
+    cart: Option<&CartSummary>,
     told: fn(Understood) -> Understood,
 ) -> Answer {
-    let matches = match understood.intent {
+    let (matches, facets) = match understood.intent {
         Intent::Search => search(catalogue, &understood),
-        _ => Vec::new(),
+        _ => Default::default(),
     };
-    let found = find(catalogue, &understood, context, &matches, language);
-    let understood = told(understood);
+    let mut found = find(catalogue, &understood, context, &matches, language);
+    found.cart = cart.cloned();
+    let understood = Understood { language, ..told(understood) };
     let reply = compose(&understood, &found);
     let shown: Vec<&Product> = match understood.intent {
         Intent::Search => matches.iter().take(MAX_PRODUCTS).copied().collect(),
@@ -232,14 +314,46 @@ fn respond(
         slots: understood.slots,
         total: matches.len().max(shown.len()),
         products: shown.iter().map(|product| card(product, language)).collect(),
-        facets: Facets::count(matches.iter().copied()),
+        facets,
         suggestions: reply.suggestions,
         not_understood: understood.not_understood,
         slot_confidence: understood.slot_confidence,
         question: reply.question,
         then: Vec::new(),
+        applied: false,
+        cart: None,
+        assisted: false,
+        conversation_id: None,
         interaction_id: None,
     }
+}
+
+/// The cart as it will be when an action is done: a later request of the same sentence may ask for it.
+fn carry_out(action: &Action, catalogue: &Snapshot, language: Language, cart: &mut Option<CartSummary>) {
+    let Some(cart) = cart else { return };
+    let lines = &mut cart.lines;
+    match action {
+        Action::AddToCart { product_id, quantity } => {
+            if let Some(line) = lines.iter_mut().find(|line| line.product.id == *product_id) {
+                line.quantity = line.quantity.saturating_add(*quantity);
+            } else if let Some(product) = catalogue.get(product_id) {
+                let name = product.name.get(language).to_owned();
+                let product = FoundProduct { id: product.id.clone(), name, price: product.price_paise };
+                lines.push(CartLine { product, quantity: *quantity });
+            }
+        }
+        Action::ChangeQuantity { product_id, quantity } => {
+            if let Some(line) = lines.iter_mut().find(|line| line.product.id == *product_id) {
+                line.quantity = *quantity;
+            }
+        }
+        Action::RemoveFromCart { removal: Removal::Product { product_id } } => {
+            lines.retain(|line| line.product.id != *product_id);
+        }
+        Action::RemoveFromCart { removal: Removal::Everything { .. } } => lines.clear(),
+        _ => return,
+    }
+    cart.total = Totals::of(lines.iter().map(|line| (line.product.price, line.quantity))).total;
 }
 
 /// What remains of an understanding when it is not sure that the words were said: a recogniser forces
@@ -271,22 +385,25 @@ fn card(product: &Product, language: Language) -> AnswerProduct {
         price_paise: product.price_paise,
         price: product.price_paise.rupees(),
         currency: "INR".into(),
-        image: product.images.first().cloned(),
+        image: product.image(),
         in_stock: product.stock > 0,
     }
 }
 
-/// The products that fit the slots and the free words; free words that fit nothing are given up.
-fn search<'a>(catalogue: &'a Snapshot, understood: &Understood) -> Vec<&'a Product> {
+/// The products that fit the slots and the free words, and their facets; free words that fit nothing are given
+/// up.
+fn search<'a>(catalogue: &'a Snapshot, understood: &Understood) -> (Vec<&'a Product>, Facets) {
     let slots = &understood.slots;
-    let words: Vec<String> = uncovered(slots, &understood.query).split_whitespace().map(str::to_owned).collect();
-    let mut search = Search { filter: ProductFilter::of_slots(slots), words, sort: slots.sort };
-    let found = catalogue.search(&search);
-    if !found.is_empty() || search.words.is_empty() {
-        return found;
+    let words = uncovered(slots, &understood.query);
+    let filter = ProductFilter::of_slots(slots);
+    let mut search = Search { filter, words, wording: Wording::Understood, sort: slots.sort };
+    let mut found = catalogue.search(&search);
+    if found.products.is_empty() && !search.words.is_empty() {
+        search.words.clear();
+        found = catalogue.search(&search);
     }
-    search.words.clear();
-    catalogue.search(&search)
+    let Matches { products, facets, .. } = found;
+    (products, facets)
 }
 
 /// What the reply needs of the catalogue.
@@ -334,8 +451,8 @@ fn referred<'a>(catalogue: &'a Snapshot, understood: &Understood, context: &Cont
     match &understood.reference {
         None => Vec::new(),
         Some(ProductReference::Name { words }) => {
-            let words = words.split_whitespace().map(str::to_owned).collect();
-            let found = catalogue.search(&Search { words, ..Search::default() });
+            let search = Search { words: words.clone(), wording: Wording::Understood, ..Search::default() };
+            let found = catalogue.search(&search).of_all_words();
             // What was just shown is meant before what was not.
             let shown: Vec<&Product> =
                 found.iter().filter(|product| context.products.contains(&product.id)).copied().collect();
@@ -366,35 +483,19 @@ fn facts(product: &Product, language: Language) -> ProductFacts {
 
 /// How many products there would be without each of the limits that are set, the most first.
 fn relaxations(catalogue: &Snapshot, slots: &Slots) -> Vec<Relaxation> {
-    let relaxed = |constraint: Constraint| {
-        let mut filter = ProductFilter::of_slots(slots);
-        let was_set = match constraint {
-            Constraint::Category => !std::mem::take(&mut filter.categories).is_empty(),
-            Constraint::Fabric => !std::mem::take(&mut filter.fabrics).is_empty(),
-            Constraint::Weave => !std::mem::take(&mut filter.weaves).is_empty(),
-            Constraint::Color => {
-                let wanted = std::mem::take(&mut filter.colors);
-                !wanted.is_empty() | !std::mem::take(&mut filter.not_colors).is_empty()
-            }
-            Constraint::Price => filter.min_price.take().is_some() | filter.max_price.take().is_some(),
-            Constraint::Size => !std::mem::take(&mut filter.sizes).is_empty(),
-            Constraint::Occasion => !std::mem::take(&mut filter.occasions).is_empty(),
-        };
-        was_set.then(|| {
-            let total = catalogue.products().iter().filter(|product| filter.fits(product)).count() as u64;
-            Relaxation { constraint, total }
-        })
-    };
     let all = [
-        Constraint::Price,
-        Constraint::Color,
-        Constraint::Size,
-        Constraint::Occasion,
-        Constraint::Weave,
-        Constraint::Fabric,
-        Constraint::Category,
+        (Constraint::Price, Dimension::Price),
+        (Constraint::Color, Dimension::Color),
+        (Constraint::Size, Dimension::Size),
+        (Constraint::Occasion, Dimension::Occasion),
+        (Constraint::Weave, Dimension::Weave),
+        (Constraint::Fabric, Dimension::Fabric),
+        (Constraint::Category, Dimension::Category),
     ];
-    let mut found: Vec<Relaxation> = all.into_iter().filter_map(relaxed).filter(|found| found.total > 0).collect();
+    let near = catalogue.near_misses(&ProductFilter::of_slots(slots));
+    let total = |wanted| near.iter().find(|(dimension, _)| *dimension == wanted).map_or(0, |(_, count)| *count as u64);
+    let relaxed = all.into_iter().map(|(constraint, dimension)| Relaxation { constraint, total: total(dimension) });
+    let mut found: Vec<Relaxation> = relaxed.filter(|relaxation| relaxation.total > 0).collect();
     found.sort_by_key(|relaxation| std::cmp::Reverse(relaxation.total));
     found
 }
@@ -478,7 +579,7 @@ mod tests {
             let told = |answer: Answer| serde_json::to_string(&answer).unwrap();
             let quoting = told(answer_from(&catalogue, utterance));
             assert!(quoting.contains("zanzibar"), "{text}: {quoting}");
-            let unquoting = told(assemble(&catalogue, utterance, unquoted));
+            let unquoting = told(assemble(&catalogue, utterance, by_rule(utterance), None, unquoted));
             assert!(!unquoting.contains("zanzibar"), "{text}: {unquoting}");
         }
     }

@@ -9,6 +9,7 @@ use crate::containers::CATALOGUE;
 use crate::error::Result;
 use crate::function::{DocumentsChanged, Function, Outcome};
 use crate::services::dedicated;
+use crate::services::shop::media;
 use crate::state::AppState;
 use crate::types::{Service, TenantId};
 
@@ -23,7 +24,9 @@ pub fn functions() -> Vec<Function> {
 /// Has every instance forget the catalogues that changed. Told twice, they are read twice. When it cannot
 /// be told, the changes come again.
 async fn changed(state: AppState, changed: DocumentsChanged) -> Result<Outcome> {
-    let tenants: BTreeSet<TenantId> = changed.documents.iter().filter_map(tenant).collect();
+    // How far a picture is shows in no catalogue; once it is ready, its product changes.
+    let shown = changed.documents.iter().filter(|document| !media::is_picture(document));
+    let tenants: BTreeSet<TenantId> = shown.filter_map(tenant).collect();
     let changes: Vec<Change> = tenants.iter().map(Change::catalogue).collect();
     state.caches.changed(&changes).await?;
     Ok(Outcome::of(format!("{} catalogues changed", tenants.len())))

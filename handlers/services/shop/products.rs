@@ -4,33 +4,29 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ACCEPT_LANGUAGE, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ProductView, snapshot_and_status};
+use super::query::{ProductQuery, language, limit};
+use super::{ProductView, enquiry, snapshot_and_status};
 use crate::caching::{CacheStatus, Cached, Change, PerTenant, table};
-use crate::catalogue::{Facets, Product, ProductFilter, Search, Snapshot};
+use crate::catalogue::{Facets, Matches, Product, Snapshot};
 use crate::error::{Code, Error, Result};
 use crate::function::Function;
 use crate::http::caching::{asking_for_hints, cacheable, tagged, wants_little, with_cache_status};
 use crate::http::conditional::{content_etag, with_etag};
-use crate::http::{Body, Request, Response, cursor_from, cursor_of};
+use crate::http::{Body, Request, Response, cursor_of};
 use crate::ports::{Continuation, ETag};
 use crate::state::AppState;
 use crate::types::Service;
-use crate::types::{Language, Paise, ProductId};
-use crate::understanding::Sort;
-
-/// Words of a search at most; more say nothing more.
-const MAX_WORDS: usize = 12;
-const MAX_QUERY_CHARS: usize = 200;
+use crate::types::{Language, ProductId};
 
 /// This resource's rows of the registry. `View` sorts after the literal routes it would cover.
 pub fn functions() -> Vec<Function> {
-    let list = || json!({ "products": [product_example()], "total": 88, "page": 1, "next": "MTI", "facets": { "category": { "sarees": 88 }, "fabric": { "pure silk": 40 }, "weave": { "banarasi": 12 }, "color": { "gold": 31 }, "state": { "Uttar Pradesh": 20 } } });
+    let list = || list_example(None, &[]);
     vec![
         Function::http("ShopProductsCategories", Service::Shop, Method::GET, "v1/products/categories", categories)
             .summary("Lists the shop's categories.")
@@ -59,7 +55,11 @@ pub fn functions() -> Vec<Function> {
         Function::http("ShopProductsSearch", Service::Shop, Method::GET, "v1/products/search", search)
             .summary("Searches products by words, within the filters.")
             .query::<ProductQuery>()
-            .answers::<ProductList>(StatusCode::OK, "A page of products, the best fit first.", list())
+            .answers::<ProductList>(
+                StatusCode::OK,
+                "A page of products, the best fit first.",
+                list_example(Some("banarasi saree"), &["zanzibar"]),
+            )
             .into(),
         Function::http("ShopProductsView", Service::Shop, Method::GET, "v1/products/{id}", view)
             .summary("Shows one product.")
@@ -67,6 +67,23 @@ pub fn functions() -> Vec<Function> {
             .answers::<ProductView>(StatusCode::OK, "The product.", product_example())
             .into(),
     ]
+}
+
+fn list_example(did_you_mean: Option<&str>, ignored: &[&str]) -> Value {
+    json!({
+        "products": [product_example()], "total": 88, "page": 1, "next": "MTI", "facets": {
+            "category": { "sarees": 88, "dupattas": 16 }, "fabric": { "pure silk": 40 }, "weave": { "banarasi": 12 },
+            "color": { "gold": 31 }, "size": { "free size": 88 }, "occasion": { "wedding": 47 },
+            "state": { "Uttar Pradesh": 20 }, "price": [
+                { "minPrice": null, "maxPrice": 1999.99, "count": 3 },
+                { "minPrice": 2000.0, "maxPrice": 4999.99, "count": 25 },
+                { "minPrice": 5000.0, "maxPrice": 9999.99, "count": 30 },
+                { "minPrice": 10000.0, "maxPrice": 20000.0, "count": 21 },
+                { "minPrice": 20000.01, "maxPrice": null, "count": 9 }
+            ], "inStock": 83
+        },
+        "didYouMean": did_you_mean, "ignored": ignored
+    })
 }
 
 fn product_example() -> Value {
@@ -78,15 +95,25 @@ fn product_example() -> Value {
         "colors": ["gold", "cream", "maroon"], "sizes": ["free size"], "occasions": ["wedding", "festive"],
         "careInstructions": ["dry clean only"], "rating": 4.8, "reviews": 124, "reviewCount": 124, "inStock": true,
         "stockCount": 12, "featured": true, "isNew": false, "onSale": true, "tags": ["banarasi", "zari"],
-        "image": "/media/products/1.webp", "images": ["/media/products/1.webp"]
+        "image": "https://api.pravis.example/api/v1/media/pravis/2c26b46b68ffc68ff99b453c1d3041340fc0a1b0d2e3f4a5-1280.webp",
+        "images": ["https://api.pravis.example/api/v1/media/pravis/2c26b46b68ffc68ff99b453c1d3041340fc0a1b0d2e3f4a5-1280.webp"],
+        "pictures": [picture_example()]
     })
+}
+
+/// A picture of a product, for descriptions of the API.
+pub(super) fn picture_example() -> Value {
+    json!({ "alt": "Gold Banarasi saree with a maroon border", "width": 1280, "height": 1707, "sources": [
+        { "url": "https://api.pravis.example/api/v1/media/pravis/2c26b46b68ffc68ff99b453c1d3041340fc0a1b0d2e3f4a5-1280.webp", "width": 1280, "type": "image/webp" },
+        { "url": "https://api.pravis.example/api/v1/media/pravis/fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04f-1280.jpg", "width": 1280, "type": "image/jpeg" }
+    ] })
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-struct LanguageQuery {
+pub(super) struct LanguageQuery {
     /// The language of names and texts, `en-IN`, `hi-IN` or `te-IN`; else `Accept-Language` decides.
-    lang: Option<String>,
+    pub(super) lang: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -95,45 +122,6 @@ struct FewQuery {
     /// How many, 1 to 100.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<usize>,
-    /// The language of names and texts.
-    lang: Option<String>,
-    /// Whether products come without descriptions and other long fields; else the client hints `Save-Data`
-    /// and `ECT` decide.
-    lean: Option<bool>,
-}
-
-/// Lists in it are parted by commas.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(rename_all = "camelCase")]
-struct ProductQuery {
-    /// Words to search for.
-    q: Option<String>,
-    category: Option<String>,
-    fabric: Option<String>,
-    weave: Option<String>,
-    color: Option<String>,
-    /// Colours that products must not have.
-    not_color: Option<String>,
-    size: Option<String>,
-    occasion: Option<String>,
-    /// Places or states.
-    origin: Option<String>,
-    /// Rupees, inclusive.
-    min_price: Option<f64>,
-    /// Rupees, inclusive.
-    max_price: Option<f64>,
-    in_stock: Option<bool>,
-    /// `newest`, `price-low`, `price-high`, `popular`, `rating`; the best fit first by default.
-    sort: Option<String>,
-    /// Products a page, 1 to 100; 12 by default.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<usize>,
-    /// The page, from 1; not together with `cursor`.
-    #[param(minimum = 1)]
-    page: Option<usize>,
-    /// `next` of the page before.
-    cursor: Option<String>,
     /// The language of names and texts.
     lang: Option<String>,
     /// Whether products come without descriptions and other long fields; else the client hints `Save-Data`
@@ -150,8 +138,12 @@ struct ProductList {
     page: usize,
     /// The cursor of the next page, if there is one.
     next: Option<String>,
-    /// How many of all that fit have each value.
+    /// How many of all that fit have each value; each dimension's counts leave its own filter aside.
     facets: Facets,
+    /// The words with misspelt ones corrected, where there are any; the list is what the corrected words find.
+    did_you_mean: Option<String>,
+    /// Words that nothing fits together with the others: the list is what the others find.
+    ignored: Vec<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -198,7 +190,7 @@ async fn featured(state: AppState, request: Request) -> Result<Response> {
     asked
         .answer(&state, &request, form, what, move |catalogue| {
             let found: Vec<&Product> = catalogue.products().iter().filter(|product| product.featured).collect();
-            list_of(&found, 0, limit, form)
+            list_of(&found, Facets::count(found.iter().copied()), 0, limit, form)
         })
         .await
 }
@@ -212,7 +204,7 @@ async fn related(state: AppState, request: Request) -> Result<Response> {
     asked
         .answer(&state, &request, form, what, move |catalogue| {
             let found = catalogue.get(&id).map(|product| catalogue.related(product, limit)).unwrap_or_default();
-            list_of(&found, 0, limit, form)
+            list_of(&found, Facets::count(found.iter().copied()), 0, limit, form)
         })
         .await
 }
@@ -223,9 +215,14 @@ async fn view(state: AppState, request: Request) -> Result<Response> {
     let asked = Asked::of(&state, &request).await?;
     let id = asked.product(&request)?;
     let what = ("view", id.clone());
+    let settings = state.clone();
     asked
         .answer(&state, &request, form, what, move |catalogue| {
-            catalogue.get(&id).map(|product| ProductView::of(product, form.language))
+            let view = catalogue.get(&id).map(|product| ProductView::of(product, form.language));
+            view.map(|view| {
+                let enquiry_url = enquiry::about_product(&settings.settings, &view.name, view.price_paise);
+                ProductView { enquiry_url, ..view }
+            })
         })
         .await
 }
@@ -247,7 +244,7 @@ async fn answer_list(state: AppState, request: Request, needs_words: bool) -> Re
     let asked = Asked::of(&state, &request).await?;
     let what = ("list", search.clone(), start, limit);
     asked
-        .answer(&state, &request, form, what, move |catalogue| list_of(&catalogue.search(&search), start, limit, form))
+        .answer(&state, &request, form, what, move |catalogue| page_of(catalogue.search(&search), start, limit, form))
         .await
 }
 
@@ -332,118 +329,30 @@ impl Asked {
     }
 }
 
-impl ProductQuery {
-    /// The position of the page's first product.
-    fn start(&self, limit: usize) -> Result<usize> {
-        match (self.page, &self.cursor) {
-            (Some(_), Some(_)) => Err(Error::field("cursor", "expected either page or cursor")),
-            (Some(0), None) => Err(Error::field("page", "expected 1 or more")),
-            (Some(page), None) => Ok((page - 1).saturating_mul(limit)),
-            (None, Some(cursor)) => cursor_from(cursor)?
-                .0
-                .parse()
-                .map_err(|_| Error::field("cursor", "expected the `next` of a page of this same list")),
-            (None, None) => Ok(0),
-        }
-    }
-
-    fn search(&self, needs_words: bool) -> Result<Search> {
-        let text = self.q.as_deref().unwrap_or_default();
-        if text.chars().count() > MAX_QUERY_CHARS {
-            return Err(Error::field("q", format!("expected at most {MAX_QUERY_CHARS} characters")));
-        }
-        let words: Vec<String> = text.to_lowercase().split_whitespace().take(MAX_WORDS).map(str::to_owned).collect();
-        if needs_words && words.is_empty() {
-            return Err(Error::field("q", "expected words to search for"));
-        }
-        let filter = ProductFilter {
-            categories: values(&self.category),
-            fabrics: values(&self.fabric),
-            weaves: values(&self.weave),
-            colors: values(&self.color),
-            not_colors: values(&self.not_color),
-            sizes: values(&self.size).iter().map(|size| size.to_uppercase()).collect(),
-            occasions: values(&self.occasion),
-            origins: values(&self.origin),
-            min_price: price("minPrice", self.min_price)?,
-            max_price: price("maxPrice", self.max_price)?,
-            in_stock: self.in_stock.unwrap_or(false),
-        };
-        let sort = self.sort.as_deref().map(sort).transpose()?;
-        Ok(Search { filter, words, sort })
-    }
+/// A page of what a search found.
+fn page_of(found: Matches<'_>, start: usize, limit: usize, form: Form) -> ProductList {
+    let Matches { products, facets, did_you_mean, ignored } = found;
+    ProductList { did_you_mean, ignored, ..list_of(&products, facets, start, limit, form) }
 }
 
-/// The values of a comma-separated list, in lower case as the catalogue keeps them.
-fn values(list: &Option<String>) -> Vec<String> {
-    let items = list.as_deref().unwrap_or_default().split(',');
-    items.map(|item| item.trim().to_lowercase()).filter(|item| !item.is_empty() && item != "all").take(20).collect()
-}
-
-fn price(field: &str, rupees: Option<f64>) -> Result<Option<Paise>> {
-    match rupees {
-        None => Ok(None),
-        Some(rupees) if rupees.is_finite() && (0.0..=1e9).contains(&rupees) => {
-            Ok(Some(Paise((rupees * 100.0).round() as u64)))
-        }
-        Some(_) => Err(Error::field(field, "expected rupees from 0 to 1000000000")),
-    }
-}
-
-fn sort(name: &str) -> Result<Sort> {
-    serde_json::from_value(json!(name))
-        .map_err(|_| Error::field("sort", "expected newest, price-low, price-high, popular or rating"))
-}
-
-fn limit(limit: Option<usize>, default: usize) -> Result<usize> {
-    match limit.unwrap_or(default) {
-        limit @ 1..=100 => Ok(limit),
-        _ => Err(Error::field("limit", "expected 1 to 100")),
-    }
-}
-
-fn list_of(found: &[&Product], start: usize, limit: usize, form: Form) -> ProductList {
+fn list_of(products: &[&Product], facets: Facets, start: usize, limit: usize, form: Form) -> ProductList {
     let view = |product: &&Product| {
         let view = ProductView::of(product, form.language);
         if form.lean { view.lean() } else { view }
     };
-    let end = start.saturating_add(limit).min(found.len());
-    let page = found.get(start..end).unwrap_or_default();
+    let end = start.saturating_add(limit).min(products.len());
+    let page = products.get(start..end).unwrap_or_default();
     ProductList {
         products: page.iter().map(view).collect(),
-        total: found.len(),
+        total: products.len(),
         page: (start / limit).saturating_add(1),
-        next: (end < found.len()).then(|| cursor_of(Some(Continuation(end.to_string())))).flatten(),
-        facets: Facets::count(found.iter().copied()),
+        next: (end < products.len()).then(|| cursor_of(Some(Continuation(end.to_string())))).flatten(),
+        facets,
+        did_you_mean: None,
+        ignored: Vec::new(),
     }
 }
 
-/// The language that the caller asks for, by parameter or header; English where none of ours is.
-fn language(request: &Request, parameter: Option<&str>) -> Result<Language> {
-    if let Some(tag) = parameter {
-        return tag.parse().map_err(|problem: String| Error::field("lang", problem));
-    }
-    Ok(request.header(ACCEPT_LANGUAGE.as_str()).and_then(preferred).unwrap_or_default())
-}
-
-/// The language of ours that weighs most in an `Accept-Language` header, the first of equals (RFC 9110
-/// §12.5.4).
-fn preferred(accepted: &str) -> Option<Language> {
-    let mut best: Option<(f32, Language)> = None;
-    for range in accepted.split(',') {
-        let mut parts = range.split(';').map(str::trim);
-        let Ok(language) = parts.next().unwrap_or_default().parse() else { continue };
-        let weight = match parts.find_map(|parameter| parameter.strip_prefix("q=")) {
-            Some(weight) => weight.parse().unwrap_or(0.0),
-            None => 1.0,
-        };
-        if weight > best.map_or(0.0, |(weight, _)| weight) {
-            best = Some((weight, language));
-        }
-    }
-    best.map(|(_, language)| language)
-}
-
-fn no_product() -> Error {
+pub(super) fn no_product() -> Error {
     Error::new(Code::NotFound, "There is no such product.")
 }

@@ -1,26 +1,34 @@
 //! The catalogue's documents: partition `(tenant, kind)`, with kinds `product`, `category` and
-//! `policy`.
+//! `policy`. What staff's writes leave beside them in a partition (events, claims, history) has ids of its own
+//! and is not read here.
 
 use std::sync::Arc;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::caching::{CacheStatus, Cached, PerTenant, table};
 use crate::catalogue::{Category, Policy, Product, Snapshot, product_id};
 use crate::containers::CATALOGUE;
 use crate::error::{Error, Result};
-use crate::ports::documents::{DocumentStore, NewDocument, Operation, PartitionKey, Query, Scope};
+use crate::ports::documents::{
+    Document, DocumentStore, Filter, NewDocument, Operation, PartitionKey, Query, Scope, Ttl,
+};
+use crate::ports::{Condition, PortResult};
 use crate::seed;
+use crate::services::outbox;
 use crate::state::AppState;
-use crate::types::TenantId;
+use crate::types::{ProductId, TenantId};
 
-const PRODUCT: &str = "product";
-const CATEGORY: &str = "category";
-const POLICY: &str = "policy";
+pub(super) const PRODUCT: &str = "product";
+pub(super) const CATEGORY: &str = "category";
+pub(super) const POLICY: &str = "policy";
 
 /// Operations of a transactional batch at most.
-const BATCH: usize = 100;
+pub(super) const BATCH: usize = 100;
+/// Products that are read at once.
+const PAGE: usize = 500;
 
 static SNAPSHOTS: Cached<PerTenant, Snapshot> =
     Cached::shared(&table::CATALOGUE, Snapshot::weight, Snapshot::to_bytes, Snapshot::from_bytes);
@@ -40,28 +48,94 @@ pub async fn snapshot(state: &AppState, tenant: &TenantId) -> Result<Arc<Snapsho
 /// As [`snapshot`].
 pub async fn snapshot_and_status(state: &AppState, tenant: &TenantId) -> Result<(Arc<Snapshot>, CacheStatus)> {
     let (documents, owner) = (state.documents.clone(), tenant.clone());
-    let read = move || async move { read(documents.as_ref(), &owner).await };
+    let media_url = state.settings.media_url.clone();
+    let read = move || async move { read(documents.as_ref(), &owner, &media_url).await };
     state.caches.get_or_load(&SNAPSHOTS, tenant, "", read).await
 }
 
-async fn read(documents: &dyn DocumentStore, tenant: &TenantId) -> Result<Snapshot> {
-    let products: Vec<Product> = all(documents, tenant, PRODUCT).await?;
-    let categories: Vec<Category> = all(documents, tenant, CATEGORY).await?;
-    let policies: Vec<Policy> = all(documents, tenant, POLICY).await?;
+async fn read(documents: &dyn DocumentStore, tenant: &TenantId, media_url: &str) -> Result<Snapshot> {
+    let mut products: Vec<Product> = read_all(&products(documents, tenant).await?)?;
+    products.iter_mut().for_each(|product| product.locate_pictures(media_url));
+    let categories: Vec<Category> = read_all(&entries(documents, tenant, CATEGORY).await?)?;
+    let policies: Vec<Policy> = read_all(&entries(documents, tenant, POLICY).await?)?;
     AppState::blocking(move || Snapshot::new(products, categories, policies)).await
 }
 
-/// Every document of a partition, page by page.
-async fn all<T: DeserializeOwned>(documents: &dyn DocumentStore, tenant: &TenantId, kind: &str) -> Result<Vec<T>> {
-    let partition = PartitionKey::of([tenant.as_str(), kind]);
+/// How many pieces a product's document says there are.
+#[derive(Deserialize)]
+pub(super) struct Pieces {
+    pub stock: u32,
+}
+
+/// The document of a product, or `None`. One point read.
+pub(super) async fn product_document(
+    documents: &dyn DocumentStore,
+    tenant: &TenantId,
+    product: &ProductId,
+) -> Result<Option<Document>> {
+    Ok(documents.read(&CATALOGUE, &partition(tenant, PRODUCT), product.as_str()).await?)
+}
+
+/// Has the catalogue say how many pieces there are, in the version of the product that was read.
+///
+/// # Errors
+/// The port's, which tells of a lost race.
+pub(super) async fn write_pieces(
+    documents: &dyn DocumentStore,
+    tenant: &TenantId,
+    read: &Document,
+    pieces: u32,
+) -> PortResult<()> {
+    // Whatever else is in the document stays, also what this version of the program does not know.
+    let mut body: Map<String, Value> = read.read()?;
+    body.insert("stock".into(), pieces.into());
+    let document = NewDocument { id: read.id.clone(), body, ttl: Ttl::Default };
+    let condition = Condition::IfMatch(read.etag.clone());
+    documents.replace(&CATALOGUE, &partition(tenant, PRODUCT), document, condition).await.map(drop)
+}
+
+fn read_all<T: DeserializeOwned>(documents: &[Document]) -> Result<Vec<T>> {
+    documents.iter().map(|document| Ok(document.read()?)).collect()
+}
+
+/// What the ids of products begin with; the index of ids answers to it.
+fn of_products() -> Vec<Filter> {
+    vec![Filter::StartsWith("id", ProductId::PREFIX.to_owned())]
+}
+
+/// The documents of all products of a tenant, archived ones among them, by id.
+///
+/// # Errors
+/// Those of the queries.
+pub(super) async fn products(documents: &dyn DocumentStore, tenant: &TenantId) -> Result<Vec<Document>> {
+    all(documents, tenant, PRODUCT, of_products()).await
+}
+
+/// The documents of all categories or policies of a tenant, by id. They are few, and so are the events beside
+/// them.
+///
+/// # Errors
+/// Those of the queries.
+pub(super) async fn entries(documents: &dyn DocumentStore, tenant: &TenantId, kind: &str) -> Result<Vec<Document>> {
+    let mut found = all(documents, tenant, kind, Vec::new()).await?;
+    found.retain(|document| !outbox::holds(&document.id));
+    Ok(found)
+}
+
+/// What a partition of the catalogue holds that fits the filters, page by page.
+async fn all(
+    documents: &dyn DocumentStore,
+    tenant: &TenantId,
+    kind: &str,
+    filters: Vec<Filter>,
+) -> Result<Vec<Document>> {
+    let partition = partition(tenant, kind);
     let mut found = Vec::new();
     let mut continuation = None;
     loop {
-        let query = Query { limit: 500, continuation, ..Query::default() };
+        let query = Query { filters: filters.clone(), limit: PAGE, continuation, ..Query::default() };
         let page = documents.query(&CATALOGUE, Scope::Partition(&partition), query).await?;
-        for document in &page.items {
-            found.push(document.read()?);
-        }
+        found.extend(page.items);
         continuation = page.next;
         if continuation.is_none() {
             return Ok(found);
@@ -69,11 +143,16 @@ async fn all<T: DeserializeOwned>(documents: &dyn DocumentStore, tenant: &Tenant
     }
 }
 
+/// The partition of a kind of the catalogue's documents.
+pub(super) fn partition(tenant: &TenantId, kind: &str) -> PartitionKey {
+    PartitionKey::of([tenant.as_str(), kind])
+}
+
 /// Fills a tenant's empty catalogue with the samples; gives the number of products written, 0 when
 /// there is a catalogue. Writing twice gives the same documents.
 pub async fn seed(documents: &dyn DocumentStore, tenant: &TenantId) -> Result<usize> {
-    let products = PartitionKey::of([tenant.as_str(), PRODUCT]);
-    let first = Query { limit: 1, ..Query::default() };
+    let products = partition(tenant, PRODUCT);
+    let first = Query { filters: of_products(), limit: 1, ..Query::default() };
     if !documents.query(&CATALOGUE, Scope::Partition(&products), first).await?.items.is_empty() {
         return Ok(0);
     }
@@ -124,7 +203,7 @@ async fn write<T: Serialize>(
     kind: &str,
     items: impl Iterator<Item = (String, T)>,
 ) -> Result<()> {
-    let partition = PartitionKey::of([tenant.as_str(), kind]);
+    let partition = partition(tenant, kind);
     let operations: Vec<Operation> =
         items.map(|(id, item)| Ok(Operation::Upsert(NewDocument::new(id, &item)?))).collect::<Result<_>>()?;
     for batch in operations.chunks(BATCH) {
@@ -156,7 +235,11 @@ fn product(sample: seed::SeedProduct) -> Result<Product> {
         added_on: sample.added_on,
         tags: sample.tags,
         images: sample.image,
+        pictures: Vec::new(),
         name: sample.name,
         description: sample.description,
+        version: 0,
+        changed_at: None,
+        archived_at: None,
     })
 }

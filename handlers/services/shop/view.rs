@@ -1,7 +1,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::catalogue::Product;
+use crate::catalogue::{PictureSource, Product, ProductPicture};
 use crate::types::{Language, Paise};
 
 /// A product as clients see it: the storefront's fields, in rupees where it computes in rupees, beside
@@ -46,8 +46,65 @@ pub struct ProductView {
     pub is_new: bool,
     pub on_sale: bool,
     pub tags: Vec<String>,
+    /// Where the first picture is; a small form of it where the connection is poor.
     pub image: Option<String>,
+    /// Where all pictures are.
     pub images: Vec<String>,
+    /// Opens a chat with the boutique about it, where one product is shown; absent where it has no number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enquiry_url: Option<String>,
+    /// The same with their texts, sizes and formats, for `<picture>`; empty while none was uploaded.
+    pub pictures: Vec<PictureView>,
+}
+
+/// A picture as clients see it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PictureView {
+    /// What it shows, in the language asked for.
+    pub alt: String,
+    /// Of the largest form, in pixels.
+    pub width: u32,
+    /// Of the largest form, in pixels.
+    pub height: u32,
+    /// The narrowest first; of each width the better format before the other.
+    pub sources: Vec<SourceView>,
+}
+
+/// One form of a picture.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SourceView {
+    /// Never changes its content.
+    pub url: String,
+    /// Pixels.
+    pub width: u32,
+    /// As in `Content-Type`.
+    #[serde(rename = "type")]
+    #[schema(example = "image/webp")]
+    pub media_type: String,
+}
+
+impl PictureView {
+    pub fn of(picture: &ProductPicture, language: Language) -> Self {
+        let best = picture.best();
+        let source = |source: &PictureSource| SourceView {
+            url: source.url.clone(),
+            width: source.width,
+            media_type: source.media_type.clone(),
+        };
+        Self {
+            alt: picture.alt.get(language).to_owned(),
+            width: best.map_or(0, |source| source.width),
+            height: best.map_or(0, |source| source.height),
+            sources: picture.sources.iter().map(source).collect(),
+        }
+    }
+
+    /// The same with its narrowest forms only.
+    fn small(mut self) -> Self {
+        let least = self.sources.iter().map(|source| source.width).min().unwrap_or(0);
+        self.sources.retain(|source| source.width == least);
+        self
+    }
 }
 
 impl ProductView {
@@ -80,16 +137,23 @@ impl ProductView {
             is_new: product.is_new,
             on_sale: product.price_paise < product.original_price_paise,
             tags: product.tags.clone(),
-            image: product.images.first().cloned(),
-            images: product.images.clone(),
+            image: product.image(),
+            images: product.images(),
+            pictures: product.pictures.iter().map(|picture| PictureView::of(picture, language)).collect(),
+            enquiry_url: None,
         }
     }
 
-    /// The same for a poor connection: what a card in a list shows, with the first picture only. Fields that
-    /// are left out are there, and empty.
+    /// The same for a poor connection: what a card in a list shows, with the first picture only, and that small.
+    /// Fields that are left out are there, and empty.
     pub fn lean(mut self) -> Self {
         self.description.clear();
         self.images.truncate(1);
+        self.pictures = self.pictures.into_iter().take(1).map(PictureView::small).collect();
+        if let Some(source) = self.pictures.first().and_then(|picture| picture.sources.first()) {
+            self.image = Some(source.url.clone());
+            self.images = vec![source.url.clone()];
+        }
         for list in [&mut self.care_instructions, &mut self.occasions, &mut self.tags] {
             list.clear();
         }

@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::jobs;
 use super::model::{Interaction, Sample, Ticket};
+use super::{conversation, jobs};
 use crate::containers::{CUSTOMERS, customer};
 use crate::error::{Error, Result};
 use crate::function::{Access, Function};
@@ -42,6 +42,11 @@ pub fn functions() -> Vec<Function> {
         Function::http("VoiceHistoryClearOld", Service::Voice, Method::DELETE, "v1/voice/clear-history", clear)
             .access(Access::SignedIn)
             .summary("The same as `DELETE voice/history`.")
+            .answers::<Cleared>(StatusCode::OK, "They are gone.", cleared())
+            .into(),
+        Function::http("VoiceHistoryClearSite", Service::Voice, Method::DELETE, "voice/clear-history", clear)
+            .access(Access::SignedIn)
+            .summary("The same, at the address that the storefront calls.")
             .answers::<Cleared>(StatusCode::OK, "They are gone.", cleared())
             .into(),
         Function::http("VoiceHistoryDelete", Service::Voice, Method::DELETE, "v1/voice/history/{id}", delete)
@@ -145,6 +150,7 @@ async fn clear(state: AppState, request: Request) -> Result<Response> {
     for id in &interactions {
         remove(&state, &partition, id).await?;
     }
+    conversation::forget(&state, &principal.tenant, &principal.user).await;
     Ok(no_store(json(&Cleared::of(interactions.len(), samples.len()))?))
 }
 

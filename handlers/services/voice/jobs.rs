@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde_json::json;
 
+use super::conversation::Conversation;
 use super::model::{Interaction, Reason, Recognition, Sample, Status, Ticket};
 use super::permissions::Permissions;
 use super::pipeline::{self, Recognised};
@@ -15,10 +16,12 @@ use crate::audio::{Analysis, Limits};
 use crate::containers::CUSTOMERS;
 use crate::error::{Code, Error, Result};
 use crate::function::{BlobWritten, Function, Outcome, TimerTick};
+use crate::ordering::cart::Done;
 use crate::ports::blobs::{PutOptions, whole};
 use crate::ports::documents::{Filter, Query, Scope};
 use crate::ports::{Condition, ETag, PortErrorKind};
-use crate::services::shop::answers::{self, Answer};
+use crate::services::shop::answers::{self, Answer, Asker, Who};
+use crate::services::shop::cart::{self, Owner};
 use crate::state::AppState;
 use crate::types::InteractionId;
 use crate::types::Service;
@@ -84,7 +87,14 @@ pub(super) async fn work(state: &AppState, ticket: &Ticket, sample: Sample, etag
     match store::sample_finish(state, ticket, &sample, etag, interaction.as_ref(), metered.as_ref(), permissions)
         .await?
     {
-        Ok(()) => Ok(Some(sample)),
+        Ok(()) => {
+            // Only now: a job that is done again must understand by the same context.
+            if let Some(answer) = &sample.result {
+                let conversation = Conversation::of_customer(state, &ticket.tenant_id, &ticket.user_id).await;
+                conversation.go_on(state, answer, &sample.context).await;
+            }
+            Ok(Some(sample))
+        }
         Err(error) if matches!(error.error.kind(), PortErrorKind::PreconditionFailed | PortErrorKind::NotFound) => {
             outrun(state, ticket).await
         }
@@ -195,9 +205,21 @@ async fn listen(state: &AppState, ticket: &Ticket, sample: &mut Sample) -> Resul
     let answer = match &recognition.transcript {
         Some(transcript) => {
             let utterance = recognition.utterance(transcript, &sample.context, sample.language);
-            Some(match consent {
-                true => answers::answer(state, &ticket.tenant_id, utterance).await?,
-                false => answers::answer_unquoted(state, &ticket.tenant_id, utterance).await?,
+            let tenant = &ticket.tenant_id;
+            let asker = Asker { tenant, who: Who::Customer(&ticket.user_id) };
+            let owner = Owner::Customer { tenant: tenant.clone(), user: ticket.user_id.clone() };
+            let known = cart::known(state, tenant, &owner, &utterance).await?;
+            let answer = match consent {
+                true => answers::answer(state, asker, utterance, known).await?,
+                false => answers::answer_unquoted(state, asker, utterance, known).await?,
+            };
+            Some(match sample.apply {
+                // Once for the sample, however often it is worked.
+                true => {
+                    let once = Done { key: sample.id.to_string(), content: String::new() };
+                    cart::apply(state, tenant, owner, Some(&once), answer).await?
+                }
+                false => answer,
             })
         }
         None => None,
@@ -268,6 +290,7 @@ fn interaction(
         confidence: answer.confidence,
         total: answer.total,
         success: answer.is_understood(),
+        assisted: answer.assisted,
         engine: Some(recognition.engine.clone()),
         audio_ms: Some(audio_ms),
     })

@@ -6,6 +6,7 @@
 //! end state is the same.
 
 mod command;
+pub mod conversation;
 pub mod forget;
 mod history;
 mod jobs;

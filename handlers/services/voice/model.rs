@@ -89,6 +89,9 @@ pub struct Sample {
     pub tier: TierId,
     #[serde(default)]
     pub context: Context,
+    /// Whether the cart follows what is said.
+    #[serde(default)]
+    pub apply: bool,
     pub created_at: DateTime<Utc>,
     /// Until when the recording may be uploaded.
     pub upload_until: DateTime<Utc>,
@@ -190,6 +193,9 @@ pub struct Interaction {
     pub confidence: f64,
     pub total: usize,
     pub success: bool,
+    /// Whether a language model helped, to which the words went.
+    #[serde(default)]
+    pub assisted: bool,
     /// Only for speech.
     pub engine: Option<String>,
     pub audio_ms: Option<u64>,

@@ -1,7 +1,5 @@
 //! Voice samples over HTTP: create, upload by signed URL, complete, follow, delete.
 
-use std::time::Duration;
-
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderValue, Method, StatusCode};
@@ -10,11 +8,13 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
+use super::conversation::Conversation;
 use super::jobs;
 use super::model::{Reason, Recognition, RecordingStatus, Sample, Status, Ticket};
 use super::permissions::Permissions;
 use super::{store, usage};
 use crate::audio::{Measurements, Quality, Waveform};
+use crate::caching::Owner;
 use crate::containers::{CUSTOMERS, customer};
 use crate::error::{Code, Error, Result};
 use crate::function::{Access, Function, LimitClass};
@@ -22,8 +22,8 @@ use crate::http::{Body, ListQuery, Request, Response, cursor_of, json, json_with
 use crate::ports::blobs::AccessTier;
 use crate::ports::documents::{Filter, Order, Query, Scope};
 use crate::ports::{Condition, ETag, PortErrorKind};
-use crate::services::accounts;
 use crate::services::shop::answers::Answer;
+use crate::services::{accounts, links};
 use crate::state::AppState;
 use crate::types::Service;
 use crate::types::{Language, SampleId, TierId};
@@ -31,8 +31,6 @@ use crate::understanding::Context;
 
 /// How long a recording may take to be uploaded.
 const UPLOAD_TIME: TimeDelta = TimeDelta::minutes(15);
-/// How long a link to listen to a recording is good.
-const LISTEN_TIME: Duration = Duration::from_secs(300);
 const MAX_CONTENT_TYPE: usize = 100;
 
 /// This resource's rows of the registry.
@@ -103,9 +101,12 @@ struct CreateSample {
     content_type: String,
     /// The language that will be spoken, when it is known.
     language: Option<Language>,
-    /// What the shopper saw and asked for last.
+    /// What the shopper saw and asked for last; where nothing is said, what is remembered of the conversation.
     #[serde(default)]
     context: Context,
+    /// Whether the server does to the account's cart what is said, as in `voice/command`.
+    #[serde(default)]
+    apply: bool,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -224,10 +225,11 @@ pub(super) async fn sample_view(state: &AppState, ticket: &Ticket, sample: Sampl
     let Some(recording) = sample.kept_recording().filter(|kept| kept.status != RecordingStatus::Deleted) else {
         return Ok(SampleView::of(sample, None));
     };
-    let listen_url = state.blobs.download_url(&ticket.rendition(), LISTEN_TIME).await?.url;
+    let owner = Owner { tenant: &ticket.tenant_id, user: &ticket.user_id };
+    let listen_url = links::download(state, owner, &ticket.rendition()).await?;
     let mut view = SampleView::of(sample, Some(listen_url));
     if let (RecordingStatus::Available, Some(shown)) = (recording.status, &mut view.recording) {
-        shown.url = Some(state.blobs.download_url(&ticket.upload(), LISTEN_TIME).await?.url);
+        shown.url = Some(links::download(state, owner, &ticket.upload()).await?);
     }
     Ok(view)
 }
@@ -259,6 +261,7 @@ pub(super) fn new_sample(
         language,
         tier,
         context: context.bounded(),
+        apply: false,
         created_at: now,
         upload_until: now + UPLOAD_TIME,
         finished_at: None,
@@ -288,7 +291,10 @@ async fn create(state: AppState, request: Request) -> Result<Response> {
     // Nothing begins for an account that is closed.
     Permissions::of(&state, &principal.tenant, &principal.user).await?.ok_or_else(accounts::closed)?;
     usage::check(&state, &principal.tenant, &principal.user, &principal.tier).await?;
-    let sample = new_sample(&state, asked.content_type, asked.language, asked.context, principal.tier.clone());
+    let conversation = Conversation::of(&state, &request.caller, None).await?;
+    let context = Conversation::context(conversation.as_ref(), asked.context);
+    let mut sample = new_sample(&state, asked.content_type, asked.language, context, principal.tier.clone());
+    sample.apply = asked.apply;
     let ticket =
         Ticket { tenant_id: principal.tenant.clone(), user_id: principal.user.clone(), sample_id: sample.id.clone() };
     let max_bytes = state.tiers.tier(&principal.tenant, &principal.tier).await.upload_bytes;

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
-use super::command::converse;
+use super::command::{asker, converse};
+use super::conversation::Conversation;
 use super::jobs;
 use super::model::{Recognition, Status, Ticket};
 use super::pipeline::{self, Recognised};
@@ -62,6 +63,9 @@ struct TranscribeQuery {
     /// The language that is spoken, when it is known.
     #[param(value_type = Option<String>)]
     language: Option<Language>,
+    /// A guest's conversation, as the answer before named it.
+    #[param(max_length = 64)]
+    conversation_id: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -106,7 +110,7 @@ async fn transcribe(state: AppState, request: Request) -> Result<Response> {
     }
     let answer = match saver(&state, &request, &recording).await? {
         Some(principal) => kept(&state, principal, recording, query.language).await?,
-        None => fleeting(&state, &request, recording.audio, query.language).await?,
+        None => fleeting(&state, &request, recording.audio, query).await?,
     };
     Ok(no_store(json(&answer)?))
 }
@@ -119,13 +123,8 @@ async fn saver<'a>(state: &AppState, request: &'a Request, recording: &Recording
 }
 
 /// Works a recording that is gone when it is answered.
-async fn fleeting(
-    state: &AppState,
-    request: &Request,
-    audio: Bytes,
-    language: Option<Language>,
-) -> Result<Transcribed> {
-    let caller = &request.caller;
+async fn fleeting(state: &AppState, request: &Request, audio: Bytes, query: TranscribeQuery) -> Result<Transcribed> {
+    let (caller, language) = (&request.caller, query.language);
     let analysis = pipeline::analyse(state, Cursor::new(audio), Limits::default())
         .await?
         .map_err(|rejection| rejected(rejection.code(), &rejection.to_string()))?;
@@ -147,9 +146,13 @@ async fn fleeting(
             None
         }
         Some(text) => {
-            let context = Context::default();
+            let conversation = Conversation::of(state, caller, query.conversation_id.as_deref()).await?;
+            let context = Conversation::context(conversation.as_ref(), Context::default());
             let utterance = recognition.utterance(text, &context, language);
-            let answer = answers::answer(state, caller.tenant(), utterance).await?;
+            let mut answer = answers::answer(state, asker(request), utterance, None).await?;
+            if let Some(conversation) = conversation {
+                answer.conversation_id = conversation.go_on(state, &answer, &context).await;
+            }
             Some(converse(state, caller, text, answer, "transcribe", Some(&metered)).await?)
         }
     };
@@ -164,7 +167,9 @@ async fn kept(
     recording: Recording,
     language: Option<Language>,
 ) -> Result<Transcribed> {
-    let mut sample = new_sample(state, recording.content_type, language, Default::default(), principal.tier.clone());
+    let conversation = Conversation::of_customer(state, &principal.tenant, &principal.user).await;
+    let context = Conversation::context(Some(&conversation), Context::default());
+    let mut sample = new_sample(state, recording.content_type, language, context, principal.tier.clone());
     sample.status = Status::Queued;
     let ticket =
         Ticket { tenant_id: principal.tenant.clone(), user_id: principal.user.clone(), sample_id: sample.id.clone() };

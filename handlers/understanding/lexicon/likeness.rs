@@ -9,9 +9,9 @@ use super::guess::Guesses;
 use crate::understanding::sound::sound;
 
 /// Shorter sounds of words in Latin letters are shared by too many English words.
-const MIN_LATIN_SOUND: usize = 4;
+pub(in crate::understanding) const MIN_LATIN_SOUND: usize = 4;
 /// Shorter sounds are shared by too many words: `టీ` is tea.
-const MIN_INDIC_SOUND: usize = 3;
+pub(in crate::understanding) const MIN_INDIC_SOUND: usize = 3;
 /// Shorter sounds of English words are shared by too many Indian ones.
 const MIN_ENGLISH_SOUND: usize = 3;
 

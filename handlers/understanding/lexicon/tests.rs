@@ -99,11 +99,4 @@ fn catalogue_words_become_canonical() {
     assert_eq!(canonical("color", "Golden"), Some("gold"));
     assert_eq!(canonical("category", "lehenga"), Some("lehengas"));
     assert_eq!(canonical("color", "silk"), None);
-    assert!(fabric_includes("chanderi silk", "silk"));
-    assert!(fabric_includes("tussar silk", "tussar"));
-    assert!(fabric_includes("khadi cotton", "khadi"));
-    assert!(!fabric_includes("cotton", "cotton silk"));
-    assert!(fabric_includes("raw silk", "raw silk"));
-    assert!(!fabric_includes("chanderi silk", "raw silk"));
-    assert!(fabric_includes("tussar silk", "Tasar"));
 }

@@ -7,7 +7,7 @@ use crate::understanding::slots::Slots;
 use crate::understanding::terms::{Aspect, Size};
 
 /// The longest description that is read out, in characters.
-const SPOKEN_DESCRIPTION: usize = 280;
+pub(crate) const SPOKEN_DESCRIPTION: usize = 280;
 
 /// `4 red silk sarees for a wedding under five thousand rupees`.
 pub(crate) fn search(slots: &Slots, total: u64) -> String {

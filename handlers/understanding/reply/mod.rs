@@ -1,9 +1,10 @@
 //! The reply: what Ask Pravi says, what the client does, and what the shopper may say next.
-//! English so far; `describe` and `words` are where another language comes in.
+//! Decided and worded in English; `local` words it in Hindi and Telugu.
 
 mod action;
 mod describe;
 mod found;
+mod local;
 mod speech;
 mod words;
 
@@ -20,12 +21,12 @@ pub use words::number_words;
 pub(crate) use action::uncovered;
 use action::{product_path, search_path};
 use speech::Speech;
-pub use speech::join_ssml;
+pub use speech::{join_ssml, ssml_of};
 use words::{list, money};
 
 use super::terms::Page;
 use super::{Intent, NavigationTarget, ProductReference, Understood};
-use crate::types::ProductId;
+use crate::types::{Language, ProductId};
 
 /// An answer to an understood sentence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -52,6 +53,8 @@ pub enum Question {
     HowMany,
     /// What was said, in other words.
     Rephrase,
+    /// Whether the first suggestion is meant: the shopper says it, if so.
+    Confirm,
 }
 
 impl Reply {
@@ -74,8 +77,12 @@ const EXAMPLES: [&str; 3] =
     ["show me silk sarees under five thousand rupees", "what is in my cart", "how long does delivery take"];
 
 /// Composes the reply from what was understood and what the shop found. Product ids in the action
-/// only ever come from `found`.
+/// only ever come from `found`; the words are in the understood's language.
 pub fn compose(understood: &Understood, found: &Found) -> Reply {
+    local::spoken(decide(understood, found), understood, found)
+}
+
+fn decide(understood: &Understood, found: &Found) -> Reply {
     match understood.intent {
         Intent::Search => search(understood, found),
         Intent::Navigate => navigate(understood, found),
@@ -291,6 +298,12 @@ fn help() -> Reply {
     let speech = Speech::of("I am Pravi. I can find products, fill your cart and answer questions.")
         .then(format!("You can say: {}.", list(&EXAMPLES, "or")));
     Reply::new(&speech, Action::Help, &EXAMPLES)
+}
+
+/// Asks the shopper to say what was only guessed; `say` is in words that the rules understand.
+pub fn ask_to_say(say: &str, language: Language) -> Reply {
+    let speech = Speech::of("I am not sure what you want.").then(format!("If you mean it, please say: {say}."));
+    local::asked(Reply::new(&speech, Action::Unknown, &[say]).asking(Question::Confirm), language)
 }
 
 fn not_understood() -> Reply {

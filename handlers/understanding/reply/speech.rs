@@ -30,6 +30,11 @@ impl Speech {
     }
 }
 
+/// One sentence as SSML.
+pub fn ssml_of(sentence: &str) -> String {
+    Speech::of(sentence).ssml()
+}
+
 /// Two spoken replies as one, with a pause between them.
 pub fn join_ssml(first: &str, second: &str) -> String {
     let first = first.strip_suffix("</speak>").unwrap_or(first);

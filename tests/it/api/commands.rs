@@ -1,8 +1,10 @@
-//! Ask Pravi in text: what is found, what is meant, what is kept.
+//! Ask Pravi in text: what is found, what is meant, what is kept, who helps.
 
 mod conversed;
+mod helped;
 mod kept;
 mod meant;
+mod remembered;
 mod truth;
 
 use serde_json::{Value, json};

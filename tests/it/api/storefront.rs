@@ -61,6 +61,36 @@ async fn browsing() {
     }
 }
 
+/// Where its caller adds headers, such as a token, the helper forgets to say that a body is JSON.
+const FORGOTTEN: &str = "text/plain;charset=UTF-8";
+
+#[tokio::test]
+async fn telling_its_name() {
+    let app = TestApp::start().await;
+    let customer = app.customer().await;
+    let profile =
+        json!({ "firstName": "Lakshmi Devi", "lastName": "Rao", "phone": "98480", "address": { "city": "Mokila" } });
+    let told = parsed(customer.put("/api/v1/auth/profile").body(FORGOTTEN, profile.to_string()).await);
+    assert_eq!(told["user"]["firstName"], "Lakshmi Devi");
+    assert_eq!(parsed(customer.get("/api/v1/auth/me").await)["firstName"], "Lakshmi Devi");
+}
+
+#[tokio::test]
+async fn reviewing() {
+    let app = TestApp::start().await;
+    let customer = app.customer().await;
+    let list = parsed(app.client().get("/api/v1/products").header("content-type", JSON).await);
+    let id = list["products"][0]["id"].as_str().unwrap();
+    let path = format!("/api/v1/products/{id}/reviews");
+    let review = json!({ "productId": id, "name": "Lakshmi", "email": "l@example.in", "rating": 5, "title": "Lovely", "content": "Fine silk." });
+    app.client().post(&path).json(&review).await.problem(401, Code::NotAuthenticated);
+    let written = customer.post(&path).json(&review).await.expect(201).json();
+    assert_eq!((&written["success"], &written["review"]["author"]), (&json!(true), &json!("Lakshmi")));
+    assert!(written["message"].is_string());
+    let again = parsed(customer.post(&path).body(FORGOTTEN, review.to_string()).await);
+    assert_eq!(again, written, "the same review changes nothing");
+}
+
 async fn says(api: &Client, path: &str, body: Value) {
     let answer = parsed(api.post(path).header("cookie", "session=1").json(&body).await);
     assert!(answer["text"].is_string());
@@ -84,6 +114,31 @@ async fn talking() {
     // Once with a body and once without; the answer is always JSON.
     parsed(customer.delete("/api/v1/voice/clear-history").header("content-type", JSON).await);
     parsed(customer.delete("/api/v1/voice/clear-history").json(&json!({})).await);
+}
+
+#[tokio::test]
+async fn speaking_and_being_forgotten() {
+    let app = TestApp::start().await;
+    let customer = app.customer().await;
+    let recording = || {
+        let part = reqwest::multipart::Part::bytes(super::samples::hum(1.0));
+        let part = part.file_name("recording.webm").mime_str("audio/webm").unwrap();
+        reqwest::multipart::Form::new().part("audio_file", part).text("save_audio", "true")
+    };
+    let transcribe = "/api/v1/voice/transcribe";
+    // Its own call brings cookies and no token.
+    for api in [&app.client(), &*customer] {
+        let heard = parsed(api.post(transcribe).header("cookie", "session=1").multipart(recording()).await);
+        assert!(heard["text"].is_string());
+    }
+    let context = json!({ "currentRoute": "/", "pageTitle": "Home" });
+    says(&customer, "/api/v1/voice/command", json!({ "command": "go to the cart", "context": context })).await;
+    let history = async || parsed(customer.get("/api/v1/voice/history").await)["items"].as_array().unwrap().len();
+    assert!(history().await > 0);
+    let site = "/api/voice/clear-history";
+    app.client().delete(site).header("cookie", "session=1").json(&json!({})).await.problem(401, Code::NotAuthenticated);
+    assert_eq!(parsed(customer.delete(site).json(&json!({})).await)["success"], true);
+    assert_eq!(history().await, 0);
 }
 
 #[tokio::test]

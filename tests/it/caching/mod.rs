@@ -2,6 +2,7 @@
 
 mod levels;
 mod model;
+mod unreadable;
 
 use std::sync::Arc;
 use std::time::Duration;

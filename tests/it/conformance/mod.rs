@@ -2,6 +2,7 @@
 
 mod blobs;
 mod cache;
+mod chat;
 mod documents;
 mod events;
 mod limits;

@@ -324,3 +324,40 @@ fn names_of_apps_differ_where_the_host_stops_to_look() {
         }
     }
 }
+
+/// The patterns of each service, as Front Door gets them.
+fn routes() -> BTreeMap<String, Vec<String>> {
+    let files = infrastructure::files().unwrap();
+    let (_, text) = files.into_iter().find(|(path, _)| path.ends_with("routes.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn no_service_hides_the_paths_of_another() {
+    // Else the app that answers all that is left would not see some of its own.
+    let routes = routes();
+    for (service, patterns) in &routes {
+        for prefix in patterns.iter().filter_map(|pattern| pattern.strip_suffix('*')) {
+            let others = routes.iter().filter(|(other, _)| *other != service);
+            let hidden: Vec<_> =
+                others.flat_map(|(_, theirs)| theirs).filter(|path| path.starts_with(prefix)).collect();
+            assert!(hidden.is_empty(), "{prefix}* of {service} hides {hidden:?}");
+        }
+    }
+}
+
+#[test]
+fn the_paths_of_an_app_fit_into_a_route() {
+    // (https://learn.microsoft.com/azure/azure-resource-manager/management/azure-subscription-service-limits)
+    const PATTERNS_OF_A_ROUTE: usize = 25;
+    let routes = routes();
+    for (path, text) in files().iter().filter(|(path, _)| path.ends_with(".bicepparam")) {
+        let given = Template::read(path, &parameter_file(text)).unwrap();
+        for app in given.variables["apps"].children.iter().skip(1) {
+            let services = app.property("services").map(|list| list.children.clone()).unwrap_or_default();
+            let names = services.iter().filter_map(Node::literal);
+            let count: usize = names.filter_map(|name| routes.get(&name)).map(Vec::len).sum();
+            assert!(count <= PATTERNS_OF_A_ROUTE, "{path}: {} needs {count} patterns", app.text);
+        }
+    }
+}

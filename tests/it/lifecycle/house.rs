@@ -12,14 +12,16 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use pravis::adapters::blobs::DirectoryBlobs;
 use pravis::adapters::documents::SqliteDocuments;
-use pravis::containers::{CUSTOMERS, DOCUMENT_CONTAINERS, LIFECYCLE_JOBS, VOICE_RESULTS, VOICE_UPLOADS, customer};
+use pravis::containers::{
+    CATALOGUE, CUSTOMERS, DOCUMENT_CONTAINERS, LIFECYCLE_JOBS, VOICE_RESULTS, VOICE_UPLOADS, customer,
+};
 use pravis::error::Result;
 use pravis::lifecycle::{Retention, fingerprint};
 use pravis::ports::blobs::{
     AccessTier, BlobContent, BlobItem, BlobName, BlobProperties, BlobStore, ByteStream, PutOptions, SignedUrl, whole,
 };
 use pravis::ports::clock::Clock;
-use pravis::ports::documents::{DocumentStore, NewDocument};
+use pravis::ports::documents::{DocumentStore, NewDocument, PartitionKey};
 use pravis::ports::{Condition, Continuation, Page, PortResult};
 use pravis::services::ops::lifecycle::{Count, Deed, Pace, Progress, Run, SweepTicket, Sweeps, Tiers};
 use pravis::types::{SampleId, TenantId, UserId};
@@ -150,6 +152,17 @@ impl House {
 
     pub async fn put(&self, name: &BlobName, content: &str) {
         self.blobs.put(name, whole(content.to_owned()), PutOptions::default()).await.unwrap();
+    }
+
+    /// Writes a product of the boutique that shows these files.
+    pub async fn show(&self, product: &str, files: &[&str]) {
+        let sources: Vec<Value> = files.iter().map(|path| json!({ "path": path })).collect();
+        self.write_product(product, &json!({ "pictures": [{ "sources": sources }] })).await;
+    }
+
+    pub async fn write_product(&self, product: &str, body: &Value) {
+        let document = NewDocument::new(product, body).unwrap();
+        self.documents.upsert(&CATALOGUE, &PartitionKey::of(["pravis", "product"]), document).await.unwrap();
     }
 
     pub async fn tier(&self, name: &BlobName) -> Option<AccessTier> {

@@ -6,6 +6,7 @@ mod house;
 mod interrupted;
 mod killed;
 mod many;
+mod pictures;
 mod races;
 mod reports;
 mod restore;

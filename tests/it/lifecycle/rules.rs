@@ -48,7 +48,8 @@ async fn recordings_live_as_long_as_the_tier_of_their_owner_says() {
 #[tokio::test]
 async fn a_dry_run_tells_what_the_sweep_then_does() {
     let house = House::new().await;
-    let media = BlobName::new(MEDIA, "prd_1/front.avif");
+    let media = BlobName::new(MEDIA, "pravis/front-320.webp");
+    house.show("prd_1", &[&media.path]).await;
     let speech = BlobName::new(SPEECH, "aaaa.opus");
     let export = BlobName::new(EXPORTS, "pravis/usr_1/exp_1.zip");
     house.put(&media, "picture").await;

@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use super::*;
 use crate::support::app::{PASSWORD, TestApp, eventually};
 use crate::support::client::Answer;
-use crate::support::steps::{Steps, stepped};
 
 const ME: &str = "/api/v1/users/me";
 const LOGIN: &str = "/api/v1/auth/login";
@@ -47,6 +46,7 @@ async fn busy(app: &TestApp) -> (Person, Vec<String>) {
     let network = person.id.as_str().bytes().fold(0, |sum: u8, byte| sum.wrapping_mul(31).wrapping_add(byte));
     let stranger = app.client_at([127, 40, network, 1]);
     stranger.post("/api/v1/auth/password-reset-request").json(&forgotten).await.expect(200);
+    review(app, &person, 0).await;
     project(app, &person).await;
     let export = person.post("/api/v1/users/me/exports").await.expect(202).json();
     work_account_jobs(app).await;
@@ -110,6 +110,11 @@ async fn everything(app: &TestApp) -> String {
     all
 }
 
+/// How many reviews everybody can read.
+async fn shown_reviews(app: &TestApp) -> usize {
+    everything(app).await.lines().filter(|line| line.starts_with("reviews/") && line.contains("\"shown\"")).count()
+}
+
 /// Fails when anything of a customer is left anywhere. The event for other systems, which lives a day, may
 /// name the customer until then.
 async fn nothing_remains(app: &TestApp, person: &Person, ids: &[String], when: &str) {
@@ -130,6 +135,7 @@ async fn an_account_is_closed_at_once_and_erased_after_some_days() {
     let app = TestApp::start_idle(&[("PRAVIS_RECOGNISER", &recogniser.command()), DAYS]).await;
     let (person, mut ids) = busy(&app).await;
     let (other, _) = busy(&app).await;
+    assert_eq!(shown_reviews(&app).await, 2);
     // The other says the same words, and keeps them.
     ids.retain(|id| id != WORD && id != "my-own-preference");
     let second = sign_in(&app, LOGIN, &person, PASSWORD).await.expect(200).json();
@@ -165,10 +171,13 @@ async fn an_account_is_closed_at_once_and_erased_after_some_days() {
     app.clock.advance(Duration::days(1));
     let all = everything(&app).await;
     assert!(!all.lines().any(|line| !line.starts_with("audit/") && line.contains(person.id.as_str())));
+    assert_eq!(shown_reviews(&app).await, 1);
     // The proof says how much it was, and nothing of whom.
     let proof = record(&app, id).await;
     assert_eq!((proof["status"].as_str(), &proof["requestedAt"]), (Some("completed"), &asked["requestedAt"]));
-    for (place, count) in [("documents.user", 1), ("documents.sample", 2), ("documents.export", 1)] {
+    for (place, count) in
+        [("documents.user", 1), ("documents.sample", 2), ("documents.export", 1), ("documents.review", 1)]
+    {
         assert_eq!(proof["found"][place], count, "{place}: {proof}");
     }
     for (place, count) in [("blobs.voice-uploads", 1), ("blobs.voice-results", 1), ("blobs.exports", 1), ("reports", 2)]
@@ -354,6 +363,7 @@ async fn what_comes_late_is_taken_as_well() {
     for event in &events {
         deliver(&app, &event["event"]).await;
     }
+    follow_reviews(&app, &events).await;
     let upload = BlobName::new(VOICE_UPLOADS, format!("pravis/{}/{}", person.id, ids[4]));
     app.state.blobs.put(&upload, whole(hum(1.0)), PutOptions::default()).await.unwrap();
     let late = json!({ "kind": "preferences", "values": { "note": "my-own-preference" } });
@@ -372,7 +382,9 @@ async fn what_comes_late_is_taken_as_well() {
     for event in &events {
         deliver(&app, &event["event"]).await;
     }
+    follow_reviews(&app, &events).await;
     nothing_remains(&app, &person, &ids, "after late events").await;
+    assert_eq!(shown_reviews(&app).await, 0);
     assert_eq!(facts(&app, None).await, 0);
 }
 
@@ -464,4 +476,40 @@ fn holds(files: &[(String, Vec<u8>)], marker: &str) -> bool {
         }
         found
     })
+}
+
+#[tokio::test]
+async fn orders_of_an_erased_customer_give_their_pieces_back_or_leave_a_sale_that_names_nobody() {
+    use pravis::containers::sales;
+    use shop::stock::{figures, product_with};
+    let app = TestApp::start_idle(&[DAYS]).await;
+    let (person, staff) = (app.customer().await, app.staff().await);
+    let product = product_with(&app, 5).await;
+    let mut orders = Vec::new();
+    for pieces in [2, 1] {
+        let placed = shop::order_directly(&person, &product, pieces).await.expect(201).json();
+        orders.push(placed["orderId"].as_str().unwrap().to_owned());
+    }
+    for to in ["packed", "shipped"] {
+        let path = format!("/api/v1/admin/orders/{}/transitions", orders[1]);
+        staff.post(&path).json(&json!({ "to": to })).await.expect(200);
+    }
+    shopped(&app, &person).await;
+    let before = figures(&app, &product).await;
+    assert_eq!((before.on_hand, before.sold), (4, 1));
+    ask(&person).await;
+    come_due(&app).await;
+    finish(&app).await;
+    let ids = [person.id.to_string(), person.email.clone(), "Temple Street".into(), "98480 12345".into()];
+    nothing_remains(&app, &person, &ids, "after the erasure").await;
+    let after = figures(&app, &product).await;
+    assert_eq!((after.on_hand, after.reserved, after.sold), (4, 0, 1));
+    let read = async |id: &str| {
+        let found = app.state.documents.read(&CUSTOMERS, &sales(&TenantId::pravis()), id).await.unwrap();
+        found.map(|document| document.read::<Value>().unwrap())
+    };
+    assert!(read(&orders[0]).await.is_none(), "nothing was sold");
+    let sale = read(&orders[1]).await.unwrap();
+    assert_eq!((&sale["status"], &sale["lines"][0]["quantity"]), (&json!("shipped"), &json!(1)));
+    assert!(sale.get("contact").is_none() && sale["totalPaise"].is_u64(), "{sale}");
 }

@@ -17,7 +17,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::api::samples::hum;
+use crate::shop;
 use crate::support::app::{Person, TestApp};
+use crate::support::steps::{Steps, stepped};
 
 /// A word that nothing but a customer's own words holds.
 const WORD: &str = "zanzibari";
@@ -48,6 +50,40 @@ async fn consent(person: &Person, purpose: &str, granted: bool) {
 
 async fn say(person: &Person, text: &str) -> Value {
     person.post("/api/v1/voice/command").json(&json!({ "text": text })).await.expect(200).json()
+}
+
+/// Puts something into the cart, places an order, and leaves one half-placed.
+async fn shopped(app: &TestApp, person: &Person) {
+    let product = shop::id(&shop::products(app, "limit=1").await[0]);
+    let asked = json!({ "items": [{ "id": product }], "shippingAddress": shop::address() });
+    person.post("/api/v1/orders").header("idempotency-key", "ordered").json(&asked).await.expect(201);
+    shop::put_in(person, &product, 2).await.expect(200);
+    for calls in 0..20 {
+        let dying = stepped(app, &Steps::fail_from(calls)).await;
+        let placed = shop::invoke(app, &dying, "ShopOrdersCreate", person, "", &[], &asked).await;
+        assert!(placed.is_err());
+        if !of_kind(app, person, "orderDraft").await.is_empty() {
+            return;
+        }
+    }
+    panic!("no order is left half-placed");
+}
+
+/// Has a customer review a product of the samples, staff approve it, and everybody see it; gives it.
+async fn review(app: &TestApp, person: &Person, number: usize) -> Value {
+    let list = person.get("/api/v1/products?limit=100").await.expect(200).json();
+    let path = format!("/api/v1/products/{}/reviews", list["products"][number]["id"].as_str().unwrap());
+    let said = json!({ "rating": 4, "content": format!("{WORD} and fine") });
+    let review = person.post(&path).json(&said).await.expect(201).json()["review"].clone();
+    let approval = format!("/api/v1/admin/reviews/{}/approve", review["id"].as_str().unwrap());
+    app.staff().await.post(&approval).json(&json!({ "revision": 1 })).await.expect(200);
+    follow_reviews(app, &of_kind(app, person, "outbox").await).await;
+    review
+}
+
+/// Tells what is shown of reviews of all these events.
+async fn follow_reviews(app: &TestApp, events: &[Value]) {
+    app.changed("ShopReviewsProject", events.to_vec()).await;
 }
 
 /// Announces, uploads and completes a recording; gives the sample's id.

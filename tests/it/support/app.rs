@@ -62,6 +62,13 @@ impl Deref for Person {
     }
 }
 
+impl Person {
+    /// The same person with another token.
+    pub fn with_fresh(self, token: impl Into<String>) -> Self {
+        Self { api: self.api.with_token(token), ..self }
+    }
+}
+
 impl TestApp {
     /// Builds and serves the application, its triggers included.
     pub async fn start() -> Self {

@@ -19,9 +19,9 @@ use tokio::net::TcpStream;
 /// Nothing in the product may take longer than this in a test.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
-/// Names in snake case that a standard or the storefront asks for: OAuth 2.0's token response (RFC
-/// 6749 §5.1) and the peaks of audiowaveform.
-pub const FOREIGN_NAMES: [&str; 8] = [
+/// Names that a standard or the storefront asks for: OAuth 2.0's token response (RFC 6749 §5.1), the peaks of
+/// audiowaveform, languages (BCP 47).
+pub const FOREIGN_NAMES: [&str; 11] = [
     "access_token",
     "refresh_token",
     "device_token",
@@ -30,6 +30,9 @@ pub const FOREIGN_NAMES: [&str; 8] = [
     "user_id",
     "sample_rate",
     "samples_per_pixel",
+    "en-IN",
+    "hi-IN",
+    "te-IN",
 ];
 
 /// Words that tell of our inside; none of them belongs into an answer about a failure.
@@ -260,7 +263,8 @@ impl Answer {
         assert_eq!(self.header("cache-control"), "no-store", "{self:.300}");
         let told: Problem = serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:.300}"));
         let Value::Object(members) = self.json() else { panic!("not an object: {self:.300}") };
-        let known = ["type", "title", "status", "detail", "instance", "code", "requestId", "errors", "limit"];
+        let known =
+            ["type", "title", "status", "detail", "instance", "code", "requestId", "errors", "limit", "shortage"];
         assert!(members.keys().all(|name| known.contains(&name.as_str())), "{self:.300}");
         assert_eq!(told.status, self.status.as_u16(), "{self:.300}");
         assert_eq!(problem::status(told.code), self.status, "{self:.300}");
@@ -295,7 +299,7 @@ impl std::fmt::Display for Answer {
 
 /// Names are in camel case, save the foreign ones; keys of `facets` are values of the catalogue,
 /// those of `uploadHeaders` are headers, those of `preferences` the client's, those of `found` and `late` the
-/// containers of which an erasure counts.
+/// containers of which an erasure counts, those of `histogram` stars.
 fn check_names(value: &Value, answer: &Answer) {
     match value {
         Value::Object(fields) => {
@@ -303,7 +307,7 @@ fn check_names(value: &Value, answer: &Answer) {
                 let camel = name.starts_with(|c: char| c.is_ascii_lowercase())
                     && name.bytes().all(|c| c.is_ascii_alphanumeric());
                 assert!(camel || FOREIGN_NAMES.contains(&name.as_str()), "name {name:?}: {answer:.300}");
-                if !["facets", "found", "late", "preferences", "uploadHeaders"].contains(&name.as_str()) {
+                if !["facets", "found", "late", "histogram", "preferences", "uploadHeaders"].contains(&name.as_str()) {
                     check_names(value, answer);
                 }
             }

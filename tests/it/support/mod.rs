@@ -8,6 +8,7 @@ pub mod cosmos;
 pub mod entra;
 pub mod faults;
 pub mod loopback;
+pub mod model;
 pub mod process;
 pub mod recordings;
 pub mod redis;

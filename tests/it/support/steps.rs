@@ -115,6 +115,8 @@ pub async fn stepped(app: &TestApp, steps: &Arc<Steps>) -> AppState {
         events: state.events.clone(),
         secrets: state.secrets.clone(),
         speech: state.speech.clone(),
+        payments: state.payments.clone(),
+        chat: state.chat.clone(),
         keys: KeyRing::fixed(keys),
         passwords: PasswordHasher::new(1),
         caches: Caches::new(1 << 20, None, state.invalidations.clone(), state.clock.clone()),

@@ -49,7 +49,8 @@ pub async fn place(app: &TestApp, tenant: &TenantId, to: &Placement) {
         databases: app.stores.embedded.databases.clone().unwrap(),
         containers: &TENANT_CONTAINERS,
         clock: app.clock.clone(),
-        waits: Waits { fence: Duration::from_millis(1200), hold: Duration::from_secs(60) },
+        // Beyond the second for which records are believed: what a write may take on a busy machine.
+        waits: Waits { fence: Duration::from_secs(3), hold: Duration::from_secs(60) },
         progress: |_| {},
     };
     mover.run(tenant, to).await.unwrap();

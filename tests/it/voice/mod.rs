@@ -3,8 +3,8 @@
 mod killed;
 mod reconcile;
 mod rejected;
-mod server;
+pub mod server;
 mod shopper;
 mod spoken;
-mod stores;
+pub mod stores;
 mod without_engine;

@@ -10,7 +10,7 @@ use super::super::auth::{UserView, user_example};
 use super::super::model::{Email, User};
 use super::super::store::{self, user_document};
 use super::super::team::By;
-use super::super::{sessions, team};
+use super::super::{remembered, sessions, team};
 use crate::audit::Origin;
 use crate::caching::News;
 use crate::containers::{CUSTOMERS, customer};
@@ -225,6 +225,7 @@ async fn set_tier(state: AppState, request: Request) -> Result<Response> {
         match state.documents.batch(&CUSTOMERS, &customer(&actor.tenant, user.id.as_str()), operations).await {
             Ok(_) => {
                 news::tell(&state, News::AccountChanged { user: user.id.clone(), version: user.version }).await;
+                remembered::forget(&state, &actor.tenant, &user.id).await;
                 return Ok(no_store(json(&UserView::of(&user))?));
             }
             Err(error) if error.error.kind() == PortErrorKind::PreconditionFailed => {}

@@ -81,7 +81,7 @@ struct ContainerReport {
     /// `owner`, `everybody` or `jobs`.
     #[schema(value_type = String)]
     readers: Readers,
-    /// `sample`, `job` or `age`.
+    /// `sample`, `job`, `product`, `picture` or `age`.
     #[schema(value_type = String)]
     kept_by: KeptBy,
     cool_after_days: Option<Days>,

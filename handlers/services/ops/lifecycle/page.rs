@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::lifecycle::{AgeBand, Claim, ContainerRule, Days, KeptBy, Reason, Seen, Verdict, could_change, judge, rule};
 use crate::ports::blobs::{AccessTier, BlobItem, BlobName};
 use crate::ports::{Condition, PortErrorKind};
+use crate::services::shop::media::{self, Shown};
 use crate::services::voice::retention::{self, Owners};
 use crate::types::TenantId;
 
@@ -27,6 +28,13 @@ struct Done {
     /// Where it is now, unless it is gone.
     tier: AccessTier,
     deed: Result<Deed>,
+}
+
+/// What was read while the blobs of one owner are looked at, all of it after they were listed.
+#[derive(Default)]
+struct Known {
+    owners: Owners,
+    shown: Shown,
 }
 
 impl Sweeps {
@@ -84,11 +92,11 @@ impl Sweeps {
         now: DateTime<Utc>,
         dry_run: bool,
     ) -> Vec<Done> {
-        let mut owners = Owners::default();
+        let mut known = Known::default();
         let mut all = Vec::with_capacity(items.len());
         for item in items {
             let mut tier = item.properties.tier;
-            let deed = self.work_blob(rule, &item, &mut owners, now, dry_run).await;
+            let deed = self.work_blob(rule, &item, &mut known, now, dry_run).await;
             if let (Ok(deed), false) = (&deed, dry_run) {
                 tier = moved_to(*deed).unwrap_or(tier);
             }
@@ -102,13 +110,13 @@ impl Sweeps {
         &self,
         rule: &ContainerRule,
         item: &BlobItem,
-        owners: &mut Owners,
+        known: &mut Known,
         now: DateTime<Utc>,
         dry_run: bool,
     ) -> Result<Deed> {
         let seen = Seen::of(&item.properties);
         let name = BlobName::new(rule.container, item.path.clone());
-        let (claim, recorded_tier) = self.claim_on(rule, item, &seen, owners, now).await?;
+        let (claim, recorded_tier) = self.claim_on(rule, item, &seen, known, now).await?;
         match judge(rule, &seen, claim, now) {
             Verdict::LeaveAlone => Ok(Deed::LeftOfTheFuture),
             Verdict::Keep => {
@@ -159,7 +167,7 @@ impl Sweeps {
         rule: &ContainerRule,
         item: &BlobItem,
         seen: &Seen,
-        owners: &mut Owners,
+        known: &mut Known,
         now: DateTime<Utc>,
     ) -> Result<(Claim, Option<AccessTier>)> {
         match rule.kept_by {
@@ -169,10 +177,12 @@ impl Sweeps {
             KeptBy::Sample => {
                 let retention = self.retention_of(&item.path).await?;
                 let name = BlobName::new(rule.container, item.path.clone());
-                let told = retention::claim(self.documents.as_ref(), &retention, owners, &name).await?;
+                let told = retention::claim(self.documents.as_ref(), &retention, &mut known.owners, &name).await?;
                 Ok((told.claim, told.recorded_tier))
             }
             KeptBy::Job => Ok((self.claim_on_ticket(rule, item).await?, None)),
+            KeptBy::Product => Ok((known.shown.claim(self.documents.as_ref(), &item.path).await?, None)),
+            KeptBy::Picture => Ok((media::claim_of_upload(self.documents.as_ref(), &item.path).await?, None)),
         }
     }
 
@@ -219,7 +229,7 @@ fn by_owner(rule: &ContainerRule, items: Vec<BlobItem>) -> Vec<Vec<BlobItem>> {
     let folder = |path: &str| path.rsplit_once('/').map(|(folder, _)| folder.to_owned());
     let mut groups: Vec<Vec<BlobItem>> = Vec::new();
     for item in items {
-        let same = rule.kept_by == KeptBy::Sample
+        let same = matches!(rule.kept_by, KeptBy::Sample | KeptBy::Product)
             && groups.last().is_some_and(|group| folder(&group[0].path) == folder(&item.path));
         match groups.last_mut().filter(|_| same) {
             Some(group) => group.push(item),

@@ -146,6 +146,8 @@ impl Instance {
             events: given.events.clone(),
             secrets: given.secrets.clone(),
             speech: given.speech.clone(),
+            payments: given.payments.clone(),
+            chat: given.chat.clone(),
             keys,
             passwords: given.passwords.clone(),
             caches: given.caches.clone(),

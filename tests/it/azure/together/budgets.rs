@@ -4,19 +4,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
-use pravis::containers::{CUSTOMERS, VOICE_UPLOADS, customer};
+use pravis::containers::{CUSTOMERS, MEDIA, REVIEWS, VOICE_UPLOADS, customer};
 use pravis::identity::{Credential, Principal, Role, Session, SigningKeys};
-use pravis::ports::blobs::{AccessTier, BlobName};
-use pravis::ports::documents::{Filter, NewDocument, Query, Scope};
+use pravis::ports::blobs::{AccessTier, BlobName, PutOptions, whole};
+use pravis::ports::documents::{Filter, NewDocument, PartitionKey, Query, Scope};
 use pravis::registry::Registry;
-use pravis::types::{Service, TenantId, TierId, UserId};
+use pravis::types::{ReviewId, Service, TenantId, TierId, UserId};
 use serde_json::{Value, json};
 
 use super::{ISSUER, Services};
 use crate::functions_host::FunctionsHost;
+use crate::shop::payments::signature;
 use crate::support::app::PASSWORD;
 use crate::support::process::{Answer, eventually, request, sized};
 use crate::triggers::stories::{SPEECH, Story};
+
+const WEBHOOK_KEY: &str = "whsec-kalamkari";
 
 /// The request units that an answer says it cost.
 fn request_units(answer: &Answer) -> f64 {
@@ -53,9 +56,12 @@ impl Walk<'_> {
     }
 
     async fn call(&self, method: Method, path: &str, content_type: &str, body: Vec<u8>) -> Answer {
+        self.call_at(method, &format!("/api/v1/{path}"), content_type, body).await
+    }
+
+    async fn call_at(&self, method: Method, path: &str, content_type: &str, body: Vec<u8>) -> Answer {
         self.services.cosmos.asked();
-        let path = format!("/api/v1/{path}");
-        let mut request = request(method, &path, "shop.example").header("content-type", content_type);
+        let mut request = request(method, path, "shop.example").header("content-type", content_type);
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
@@ -72,9 +78,11 @@ impl Walk<'_> {
             assert!(request.partition.is_some(), "{name} asks all partitions of {}", request.container);
         }
         let of_customers = asked.iter().filter(|request| request.container == "customers");
-        // Whoever is not found is looked for all the same, under the name of nobody.
+        // Whoever is not found is looked for all the same, under the name of nobody; and a merge takes a stranger's
+        // cart to the account.
         let partitions = of_customers.filter_map(|request| request.partition.as_ref());
-        let partitions = partitions.filter(|key| !key.contains("nobody")).collect::<BTreeSet<_>>().len();
+        let partitions =
+            partitions.filter(|key| !key.contains("nobody") && !key.contains("guest-")).collect::<BTreeSet<_>>().len();
         let request_units = request_units(answer);
         assert!(request_units > 0.0 || asked.is_empty(), "{name} asked {asked:?} and booked nothing");
         let dearest = self.seen.get(name).map_or(0.0, |seen| seen.request_units);
@@ -91,11 +99,71 @@ impl Walk<'_> {
             ("ShopProductsSearch", "products/search?q=silk"),
             ("ShopProductsView", view.as_str()),
             ("ShopProductsRelated", &format!("{view}/related")),
+            ("ShopMediaList", &format!("{view}/media")),
             ("AccountsJwks", ".well-known/jwks.json"),
             ("VoiceVoicesList", "voice/voices"),
         ] {
             self.send(name, Method::GET, path, Value::Null).await;
         }
+    }
+
+    /// Carts, orders and what the payment provider tells.
+    async fn order(&mut self) {
+        let listed = self.send("ShopProductsList", Method::GET, "products?inStock=true&limit=3", Value::Null).await;
+        let ids: Vec<&Value> = listed["products"].as_array().unwrap().iter().map(|product| &product["id"]).collect();
+        let token = self.token.take();
+        let put = json!({ "productId": ids[0] });
+        let guest = self.send("ShopCartItemsAdd", Method::POST, "cart/items", put).await["guestCartId"].clone();
+        self.token = token;
+        self.send("ShopCartMerge", Method::POST, "cart/merge", json!({ "guestCartId": guest })).await;
+        for id in &ids {
+            self.send("ShopCartItemsAdd", Method::POST, "cart/items", json!({ "productId": id })).await;
+        }
+        let cart = self.send("ShopCartGet", Method::GET, "cart", Value::Null).await;
+        let line = |position: usize| format!("cart/items/{}", cart["items"][position]["id"].as_str().unwrap());
+        self.send("ShopCartItemsSet", Method::PUT, &line(0), json!({ "quantity": 1 })).await;
+        self.send("ShopCartItemsRemove", Method::DELETE, &line(1), Value::Null).await;
+        let said = json!({ "text": "add this to my cart", "context": { "currentProduct": ids[1] }, "apply": true });
+        self.send("VoiceCommand", Method::POST, "voice/command", said.clone()).await;
+        self.send("VoiceProcessCommand", Method::POST, "voice/process-command", said).await;
+        let mut asked = json!({ "shippingAddress": {
+            "name": "Lakshmi Rao", "phone": "+91 98480 12345", "addressLine1": "12, Temple Street", "city": "Hyderabad",
+            "state": "Telangana", "postalCode": "500001"
+        } });
+        asked["paymentMethod"] = json!("online");
+        let placed = self.send("ShopOrdersCreate", Method::POST, "orders", asked).await;
+        self.send("ShopOrdersList", Method::GET, "orders", Value::Null).await;
+        let path = format!("orders/{}", placed["orderId"].as_str().unwrap());
+        self.send("ShopOrdersView", Method::GET, &path, Value::Null).await;
+        self.hear_of_payment(&placed["order"]).await;
+        self.send("ShopOrdersCancel", Method::POST, &format!("{path}/cancel"), json!({})).await;
+        self.send("ShopCartClear", Method::DELETE, "cart", Value::Null).await;
+    }
+
+    async fn hear_of_payment(&mut self, order: &Value) {
+        let page: url::Url = order["payment"]["page"].as_str().unwrap().parse().unwrap();
+        let reference = page.query_pairs().find(|(name, _)| name == "reference").unwrap().1.into_owned();
+        let news = json!({
+            "id": "evt_1", "type": "payment.succeeded", "reference": reference, "amountPaise": order["totalPaise"],
+            "currency": "INR"
+        });
+        let signature = signature(WEBHOOK_KEY, chrono::Utc::now().timestamp(), &news.to_string());
+        self.services.cosmos.asked();
+        let request = request(Method::POST, "/api/v1/payments/webhook", "shop.example")
+            .header("content-type", "application/json")
+            .header("x-payment-signature", signature);
+        let answer = self.story.host.request(request.body(sized(news.to_string())).unwrap()).await;
+        assert!(answer.status.is_success(), "{answer:?}");
+        self.note("ShopPaymentsWebhook", &answer);
+    }
+
+    /// A file of a picture, which lies there.
+    async fn picture(&mut self) {
+        let path = format!("pravis/{}-320.webp", "0".repeat(48));
+        let file = BlobName::new(MEDIA, path.clone());
+        self.story.stores.blobs.put(&file, whole("a picture"), PutOptions::default()).await.unwrap();
+        let answer = self.call(Method::GET, &format!("media/{path}"), "application/json", Vec::new()).await;
+        self.note("ShopMediaFile", &answer);
     }
 
     async fn account(&mut self) {
@@ -140,6 +208,35 @@ impl Walk<'_> {
             let token = handed_over(self.story, "account.emailChangeRequested", "email", email).await["token"].clone();
             self.send("AccountsEmailVerify", Method::POST, "users/email/verify", json!({ "token": token })).await;
         }
+    }
+
+    async fn reviews(&mut self) {
+        let listed = self.send("ShopProductsList", Method::GET, "products?limit=1", Value::Null).await;
+        let product = listed["products"][0]["id"].as_str().unwrap().to_owned();
+        let path = format!("products/{product}/reviews");
+        let said = |content: &str| json!({ "rating": 5, "title": "As I found it", "content": content });
+        let written = self.send("ShopReviewsCreate", Method::POST, &path, said("Lovely")).await;
+        self.send("ShopReviewsCreate", Method::POST, &path, said("Lovely all the same")).await;
+        let own = format!("users/me/reviews/{}", written["review"]["id"].as_str().unwrap());
+        self.send("ShopReviewsOwnList", Method::GET, "users/me/reviews", Value::Null).await;
+        self.send("ShopReviewsOwnGet", Method::GET, &own, Value::Null).await;
+        self.send("ShopReviewsOwnUpdate", Method::PUT, &own, said("Lovely again")).await;
+        self.send("ShopReviewsOwnDelete", Method::DELETE, &own, Value::Null).await;
+        for number in 0..2 {
+            let shown = json!({
+                "part": "shown", "version": 1, "author": "Lakshmi", "rating": 5, "title": "", "content": "Lovely",
+                "verifiedPurchase": true, "at": number, "rank": number,
+            });
+            let document = NewDocument::new(ReviewId::generate().as_str(), &shown).unwrap();
+            let partition = PartitionKey::of(["pravis", &product]);
+            self.story.stores.documents.create(&REVIEWS, &partition, document).await.unwrap();
+        }
+        // What the first reading costs is its caches'.
+        let path = format!("{path}?limit=1");
+        self.call(Method::GET, &path, "application/json", Vec::new()).await;
+        let first = self.send("ShopReviewsList", Method::GET, &path, Value::Null).await;
+        let path = format!("{path}&cursor={}", first["next"].as_str().unwrap());
+        self.send("ShopReviewsList", Method::GET, &path, Value::Null).await;
     }
 
     async fn exports(&mut self) {
@@ -194,6 +291,11 @@ impl Walk<'_> {
             self.send("VoiceCommand", Method::POST, "voice/command", said.clone()).await;
         }
         self.send("VoiceHistoryClearOld", Method::DELETE, "voice/clear-history", Value::Null).await;
+        for _ in 0..10 {
+            self.send("VoiceCommand", Method::POST, "voice/command", said.clone()).await;
+        }
+        let answer = self.call_at(Method::DELETE, "/api/voice/clear-history", "application/json", Vec::new()).await;
+        self.note("VoiceHistoryClearSite", &answer);
         let spoken =
             self.call(Method::POST, "voice/text-to-speech", "application/json", br#"{"text":"Namaste"}"#.to_vec());
         let spoken = spoken.await;
@@ -235,6 +337,8 @@ async fn every_request_of_a_shopper_stays_in_its_partition_and_its_budget() {
     for (name, value) in services.variables() {
         setup = setup.setting(&name, value);
     }
+    setup = setup.setting("PRAVIS_PAYMENT_PAGE", "https://pay.example/pravis");
+    services.vault.set("payment-webhook-key", WEBHOOK_KEY);
     let story = Story::over(setup, services.stores()).await;
     eventually("a catalogue", async || {
         let products = story.call(None, Method::GET, "/api/v1/products?limit=1", Value::Null).await;
@@ -243,7 +347,10 @@ async fn every_request_of_a_shopper_stays_in_its_partition_and_its_budget() {
     .await;
     let mut walk = Walk { services: &services, story: &story, token: None, seen: BTreeMap::new() };
     walk.shop().await;
+    walk.picture().await;
     walk.account().await;
+    walk.order().await;
+    walk.reviews().await;
     walk.exports().await;
     walk.samples().await;
     walk.talk().await;

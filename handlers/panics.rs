@@ -1,6 +1,6 @@
 //! Panics of parsers, turned into values.
 //!
-//! The decoders meet bytes chosen by strangers, and some of them assert. A panic below [`catch`]
+//! Decoders of sound and pictures meet bytes chosen by strangers, and some of them assert. A panic below [`catch`]
 //! becomes an `Err`; the panic hook, wrapped once per process, keeps quiet about it and goes on
 //! reporting every other panic as before.
 
@@ -17,7 +17,7 @@ static WRAP_HOOK: Once = Once::new();
 
 /// Runs `work`, or gives the message of its panic. `work` must own what it changes: after a panic
 /// its values are dropped, never looked at.
-pub(super) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     WRAP_HOOK.call_once(|| {
         let outer = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
