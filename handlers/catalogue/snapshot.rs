@@ -79,7 +79,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Indexes a catalogue: some 25 ms for a thousand products, to be spent off the async threads.
+    /// Indexes a catalogue: reads every text in it, which is to be done off the async threads.
     pub fn new(products: Vec<Product>, mut categories: Vec<Category>, policies: Vec<Policy>) -> Self {
         categories.sort_by_key(|category| category.position);
         let (mut archived, products): (Vec<_>, Vec<_>) =
@@ -266,7 +266,7 @@ mod tests {
         let read = Snapshot::from_bytes(&written.to_bytes().unwrap()).unwrap();
         assert_eq!(written.version(), read.version(), "an answer is as old whoever read the catalogue");
         for snapshot in [&written, &read] {
-            let found = snapshot.search(&Search::default());
+            let found = snapshot.search(&Search::default()).products;
             assert_eq!(found.iter().map(|product| &product.id).collect::<Vec<_>>(), [&ids[1], &ids[3]]);
             assert_eq!(snapshot.related(snapshot.get(&ids[1]).unwrap(), 9).len(), 1);
             let known = |id| (snapshot.get(id).is_some(), snapshot.get_even_archived(id).is_some());

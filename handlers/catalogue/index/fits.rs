@@ -102,12 +102,13 @@ impl Index {
         let mut fit = self.nothing();
         let text = word.word.as_str();
         let is_latin = text.starts_with(|c: char| c.is_ascii_lowercase());
-        let known = !word.concepts.is_empty() && !word.by_sound;
+        // Properties are grouped widely, `short` with `long`: they say less than the word itself.
+        let is_loose = |concept: &Concept| matches!(concept, Concept::Feature(_));
+        let known = !word.by_sound && !word.concepts.iter().all(is_loose);
         // What is known finds the same in every script, so a translation adds nothing to it.
         let said = (!known || is_latin) && self.raise_word(&mut fit, text, worth::EXACT);
         for &concept in &word.concepts {
-            // Properties are grouped widely: `short` asks for no long kurta.
-            if said && is_latin && matches!(concept, Concept::Feature(_)) {
+            if said && is_latin && is_loose(&concept) {
                 continue;
             }
             let is_its_name = variants(concept.name()).any(|name| name == text);

@@ -1,5 +1,5 @@
 //! The index: which products have which words, and what they are filtered and counted by. It is computed
-//! from the products alone, in some ten microseconds for each, and answers without looking at them.
+//! from the products alone, and answers without looking at them.
 
 mod columns;
 mod fits;

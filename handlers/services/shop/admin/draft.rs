@@ -153,6 +153,7 @@ impl Draft {
             added_on: now.date_naive(),
             tags: self.tags,
             images: self.images,
+            pictures: Vec::new(),
             name: self.name,
             description: self.description,
             version: 1,

@@ -193,7 +193,8 @@ fn search(told: &Told<'_>) -> Speech {
     } else {
         format!("{} मैं नहीं समझी।", list(unknown, "और"))
     };
-    Speech::of(format!("मुझे {total} {} {verb}।", what(slots, total))).then(shown).then(missed)
+    let pause = if limits(slots).is_empty() { "" } else { "," };
+    Speech::of(format!("मुझे {total} {}{pause} {verb}।", what(slots, total))).then(shown).then(missed)
 }
 
 fn without(constraint: Constraint) -> &'static str {
@@ -309,6 +310,7 @@ pub(super) fn suggestion(english: &str) -> Option<&'static str> {
         "the first one" => "पहली वाली",
         "the second one" => "दूसरी वाली",
         "the last one" => "आखिरी वाली",
+        "contact us" => "संपर्क पेज",
         "make it two" => "दो कर दो",
         "show me silk sarees under five thousand rupees" => "पाँच हज़ार तक की सिल्क साड़ियाँ दिखाओ",
         "how long does delivery take" => "डिलीवरी में कितने दिन लगते हैं",

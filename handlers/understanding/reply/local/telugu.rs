@@ -287,6 +287,7 @@ pub(super) fn suggestion(english: &str) -> Option<&'static str> {
         "the first one" => "మొదటిది",
         "the second one" => "రెండోది",
         "the last one" => "చివరిది",
+        "contact us" => "సంప్రదించండి",
         "make it two" => "రెండు చేయి",
         "show me silk sarees under five thousand rupees" => "ఐదు వేల లోపు సిల్క్ చీరలు చూపించు",
         "how long does delivery take" => "డెలివరీకి ఎన్ని రోజులు పడుతుంది",

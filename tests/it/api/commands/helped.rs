@@ -257,7 +257,7 @@ async fn nobody_runs_up_costs() {
     }
     assert!((15..20).contains(&model.requests()), "{} calls", model.requests());
     // What is remembered costs nothing.
-    assert_eq!(say(&greedy, &riddle(0)).await["assisted"], true);
+    assert_eq!(say(&app.client_at([127, 0, 3, 1]), &riddle(0)).await["assisted"], true);
 }
 
 #[tokio::test]
