@@ -11,7 +11,7 @@ param deliveryPrincipalId string
 
 var declared = loadJsonContent('storage-containers.json')
 // What everybody may see and Front Door has a route for.
-var edgeContainers = filter(declared.containers, item => item.edge && contains(['media'], item.name))
+var edgeContainers = filter(declared.containers, item => (item.edge && contains(['media'], item.name)))
 var roles = {
   // Owner instead of contributor, since listings read index tags; it may also sign for users.
   blobOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
