@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::app::{self, Application};
 use crate::host::local::LocalHost;
+use crate::infrastructure;
 use crate::lifecycle;
 use crate::registry::{self, FileProblem, Registry};
 use crate::server::{Listener, Mode, Server};
@@ -57,6 +58,11 @@ enum Command {
         #[command(subcommand)]
         command: LifecycleCommand,
     },
+    /// Writes or checks the parts of bicep/ that follow from the code
+    Infrastructure {
+        #[command(subcommand)]
+        command: InfrastructureCommand,
+    },
     /// Makes the databases, containers and tables of the services that are set, and brings them up to date
     Migrate,
     /// Administrators
@@ -81,6 +87,14 @@ enum FilesCommand {
     /// Writes functions/*/function.json and host.json
     Sync,
     /// Fails when they differ from the registry
+    Check,
+}
+
+#[derive(Subcommand)]
+enum InfrastructureCommand {
+    /// Writes them
+    Sync,
+    /// Fails when they differ
     Check,
 }
 
@@ -145,6 +159,7 @@ pub async fn run(cli: Cli, variables: BTreeMap<String, String>) -> Result<(), Fa
         Some(Command::Functions { command }) => files(command, Path::new(".")),
         Some(Command::Stage { dir, services }) => stage(&dir, services, variables),
         Some(Command::Lifecycle { command: LifecycleCommand::Policy }) => print(&lifecycle::policy_text()),
+        Some(Command::Infrastructure { command }) => infrastructure(command, Path::new(".")),
         Some(Command::Migrate) => {
             let settings = Settings::from_variables(&variables)?;
             let done = app::migrate(&settings).await.map_err(told)?;
@@ -298,6 +313,19 @@ fn files(command: FilesCommand, root: &Path) -> Result<(), Failure> {
             });
             Err(format!("{}run `handler functions sync`", lines.collect::<String>()).into())
         }
+    }
+}
+
+fn infrastructure(command: InfrastructureCommand, root: &Path) -> Result<(), Failure> {
+    let different = infrastructure::different(root)?;
+    let lines = different.iter().map(|path| format!("{path}\n")).collect::<String>();
+    match command {
+        InfrastructureCommand::Sync => {
+            infrastructure::write(root)?;
+            print(&format!("{lines}{} files changed\n", different.len()))
+        }
+        InfrastructureCommand::Check if different.is_empty() => print("The files follow from the code.\n"),
+        InfrastructureCommand::Check => Err(format!("{lines}run `handler infrastructure sync`").into()),
     }
 }
 

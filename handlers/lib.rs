@@ -21,6 +21,7 @@ pub mod function;
 pub mod host;
 pub mod http;
 pub mod identity;
+pub mod infrastructure;
 pub mod lifecycle;
 pub mod ordering;
 pub mod panics;

@@ -10,7 +10,7 @@
 set -euo pipefail
 
 PREFIX=${PREFIX:-/usr/local}
-NEEDS=(toolchain speech_programs pocketsphinx redis azurite cargo_deny)
+NEEDS=(toolchain speech_programs pocketsphinx redis azurite cargo_deny delivery_programs)
 
 AZURITE_VERSION=3.37.0
 POCKETSPHINX_VERSION=5.1.1
@@ -117,6 +117,18 @@ need_cargo_deny() {
         say "cargo-deny $CARGO_DENY_VERSION: build"
         cargo install --quiet --locked "cargo-deny@$CARGO_DENY_VERSION"
     }
+}
+
+# The steps of the delivery (bicep/pipeline/steps) are tried and linted.
+need_delivery_programs() {
+    apt_programs zip=zip unzip=unzip jq=jq shellcheck=shellcheck
+}
+
+# What the pipeline looks for mistakes with, besides cargo-deny. The tests do without, so it is not among NEEDS.
+need_scanners() {
+    apt_programs pipx=pipx
+    command -v checkov >/dev/null || as_root env PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx install --quiet checkov
+    cargo cyclonedx --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-cyclonedx
 }
 
 # Azurite, Microsoft's emulator of Blob Storage and Storage queues.

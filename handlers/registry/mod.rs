@@ -37,13 +37,14 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// All functions of `services`.
+    /// All functions of `services`, and those that answer probes: every deployment is asked whether it is ready.
     ///
     /// # Errors
     /// The first rule that the table breaks: names, duplicates, budgets, routes that collide.
     pub fn of(services: &[Service]) -> Result<Self, RegistryError> {
-        let mut functions: Vec<Function> =
-            services::functions().into_iter().filter(|function| services.contains(&function.service)).collect();
+        let probe = |function: &Function| function.http_trigger().is_some_and(|http| http.probe);
+        let wanted = |function: &Function| services.contains(&function.service) || probe(function);
+        let mut functions: Vec<Function> = services::functions().into_iter().filter(wanted).collect();
         let mut names = BTreeSet::new();
         for function in &mut functions {
             if !valid_name(function.name) {
@@ -139,7 +140,8 @@ mod tests {
     fn the_whole_table_obeys_the_rules() {
         Registry::of(&Service::ALL).unwrap();
         for service in Service::ALL {
-            Registry::of(&[service]).unwrap();
+            let registry = Registry::of(&[service]).unwrap();
+            assert!(registry.get("OpsHealthReady").is_some(), "{} cannot be probed", service.name());
         }
     }
 

@@ -4,11 +4,14 @@
 mod chat;
 mod prices;
 mod services;
+mod table;
 
 pub use chat::{ChatAudience, ChatProvider, ChatSettings};
 pub use prices::StoragePrices;
 pub use services::*;
+pub use table::{Deployed, LOG, VARIABLES, Variable, variable};
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -115,16 +118,26 @@ pub struct SpeechSettings {
 /// Looks a variable up; blank ones are absent.
 type Get<'a> = &'a dyn Fn(&str) -> Option<&'a str>;
 
-/// The settings that may be `@keyvault(name)`, besides every `PRAVIS_SECRET_<NAME>`.
-const SECRET_SETTINGS: [&str; 5] = ["COSMOS_KEY", "STORAGE_KEY", "REDIS_PASSWORD", "SQL_PASSWORD", "CHAT_KEY"];
-
 impl Settings {
     /// Reads the settings from variables.
     ///
     /// # Errors
     /// The first variable that cannot be used, or that production lacks.
     pub fn from_variables(variables: &BTreeMap<String, String>) -> Result<Self, SettingError> {
-        let get: Get<'_> = &|name| variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
+        let unlisted = RefCell::new(None);
+        let settings = Self::read(variables, &|name| {
+            if variable(name).is_none() {
+                unlisted.borrow_mut().get_or_insert_with(|| name.to_owned());
+            }
+            variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+        });
+        match unlisted.into_inner() {
+            Some(name) => Err(SettingError::new(&name, "is read without a row in handlers/settings/table.rs")),
+            None => settings,
+        }
+    }
+
+    fn read(variables: &BTreeMap<String, String>, get: Get<'_>) -> Result<Self, SettingError> {
         check_references(variables, get("KEY_VAULT_URL").is_some())?;
         let environment = match get("ENVIRONMENT") {
             None | Some("development") => Environment::Development,
@@ -228,9 +241,10 @@ impl Settings {
 fn check_references(variables: &BTreeMap<String, String>, vault: bool) -> Result<(), SettingError> {
     let references = variables.iter().filter(|(_, value)| matches!(SecretRef::parse(value), SecretRef::Named(_)));
     for (name, _) in references {
-        if !SECRET_SETTINGS.contains(&name.as_str()) && !name.starts_with("PRAVIS_SECRET_") {
-            let places = SECRET_SETTINGS.join(", ");
-            return Err(SettingError::new(name, format!("@keyvault(…) is for {places} and PRAVIS_SECRET_<NAME> only")));
+        if !variable(name).is_some_and(|variable| variable.secret) {
+            let secrets: Vec<&str> = VARIABLES.iter().filter(|it| it.secret).map(|it| it.name).collect();
+            let problem = format!("@keyvault(…) is for {} only", secrets.join(", "));
+            return Err(SettingError::new(name, problem.replace("PRAVIS_SECRET_", "PRAVIS_SECRET_<NAME>")));
         }
         if !vault {
             return Err(SettingError::new(name, "refers to a vault, but KEY_VAULT_URL is not set"));
@@ -342,7 +356,7 @@ fn secrets(variables: &BTreeMap<String, String>) -> BTreeMap<String, SecretRef> 
     variables
         .iter()
         .filter_map(|(name, value)| {
-            let secret = name.strip_prefix("PRAVIS_SECRET_")?;
+            let secret = name.strip_prefix(table::SECRET_PREFIX)?;
             Some((secret.to_ascii_lowercase().replace('_', "-"), SecretRef::parse(value)))
         })
         .collect()
@@ -404,6 +418,27 @@ mod tests {
     #[test]
     fn production_names_the_setting_that_an_embedded_adapter_stands_in_for() {
         assert_eq!(parse(&[("ENVIRONMENT", "production")]).unwrap_err().name, "COSMOS_ENDPOINT");
+    }
+
+    #[test]
+    fn what_production_cannot_do_without_a_deployment_always_sets() {
+        let mut variables = BTreeMap::from([("ENVIRONMENT".to_owned(), "production".to_owned())]);
+        let values = [
+            ("COSMOS_ENDPOINT", "https://boutique.documents.azure.com"),
+            ("BLOB_SERVICE_URI", "https://boutique.blob.core.windows.net"),
+            ("REDIS_URL", "rediss://cache.example:10000"),
+            ("SQL_URL", "Server=tcp:sql.example,1433;Database=pravis"),
+            ("KEY_VAULT_URL", "https://boutique.vault.azure.net"),
+        ];
+        let mut asked = Vec::new();
+        while let Err(error) = Settings::from_variables(&variables) {
+            let (_, value) = values.iter().find(|(name, _)| *name == error.name).unwrap();
+            assert!(variable(&error.name).is_some_and(|row| row.deployed == Deployed::Always), "{error}");
+            assert!(!asked.contains(&error.name), "{error}");
+            variables.insert(error.name.clone(), (*value).to_owned());
+            asked.push(error.name);
+        }
+        assert_eq!(asked.len(), values.len());
     }
 
     #[test]

@@ -70,6 +70,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("registry", &["types", "error", "http", "function", "services"]),
+    ("infrastructure", &["types", "containers", "lifecycle", "function", "services", "registry"]),
     ("adapters", &["types", "ports", "audio", "settings"]),
     ("host", &["types", "error", "ports", "http", "state", "function", "registry", "adapters", "telemetry"]),
     (
@@ -125,6 +126,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "lifecycle",
             "services",
             "registry",
+            "infrastructure",
             "host",
             "server",
             "app",

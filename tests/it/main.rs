@@ -6,6 +6,7 @@ mod azure;
 mod caching;
 mod conformance;
 mod functions_host;
+mod infrastructure;
 mod layers;
 mod lifecycle;
 mod media;

@@ -80,6 +80,7 @@ pub struct Setup {
     services: Option<&'static str>,
     settings: AppSettings,
     data: Option<Arc<TempDir>>,
+    staged: Option<Arc<TempDir>>,
 }
 
 impl FunctionsHost {
@@ -93,7 +94,7 @@ impl FunctionsHost {
             ("FUNCTIONS_WORKER_RUNTIME", "custom"),
         ];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        Setup { mode: HttpMode::Proxying, services: None, settings, data: None }
+        Setup { mode: HttpMode::Proxying, services: None, settings, data: None, staged: None }
     }
 
     pub fn data(&self) -> &Path {
@@ -176,6 +177,12 @@ impl Setup {
         self
     }
 
+    /// Takes the script root that is there, in `root`, instead of staging one.
+    pub fn unpacked(mut self, staged: Arc<TempDir>) -> Self {
+        self.staged = Some(staged);
+        self
+    }
+
     pub fn setting(mut self, name: &str, value: impl Into<String>) -> Self {
         self.settings.insert(name.into(), value.into());
         self
@@ -189,7 +196,10 @@ impl Setup {
 
     /// Stages the program, starts it, and waits until it is ready.
     pub async fn start(mut self) -> FunctionsHost {
-        let staged = stage(self.services).await;
+        let staged = match self.staged {
+            Some(staged) => staged,
+            None => stage(self.services).await,
+        };
         let data = self.data.unwrap_or_else(|| Arc::new(tempfile::tempdir().unwrap()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
