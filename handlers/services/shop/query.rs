@@ -89,7 +89,7 @@ impl ProductQuery {
             weaves: values(&self.weave),
             colors: values(&self.color),
             not_colors: values(&self.not_color),
-            sizes: values(&self.size).iter().map(|size| size.to_uppercase()).collect(),
+            sizes: values(&self.size).into_iter().map(size).collect(),
             occasions: values(&self.occasion),
             origins: values(&self.origin),
             min_price: price("minPrice", self.min_price)?,
@@ -105,6 +105,11 @@ impl ProductQuery {
 fn values(list: &Option<String>) -> Vec<String> {
     let items = list.as_deref().unwrap_or_default().split(',');
     items.map(|item| item.trim().to_lowercase()).filter(|item| !item.is_empty() && item != "all").take(20).collect()
+}
+
+/// A size as the catalogue writes it: letters in upper case, `free size` in lower.
+fn size(value: String) -> String {
+    if value.contains(' ') { value } else { value.to_uppercase() }
 }
 
 fn price(field: &str, rupees: Option<f64>) -> Result<Option<Paise>> {

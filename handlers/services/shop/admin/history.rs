@@ -29,6 +29,7 @@ const NOT_TOLD: [&str; 7] = ["version", "changedAt", "archivedAt", "stock", "rat
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ProductDeed)]
 pub enum Deed {
     Created,
     Changed,
@@ -48,6 +49,7 @@ pub struct FieldChange {
 /// One write of a product.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ProductChange)]
 pub struct Entry {
     /// The version that it made.
     pub version: u64,

@@ -9,6 +9,7 @@ use crate::types::{LocalisedText, Origin, Paise};
 /// Whether shoppers find a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ProductStatus)]
 pub enum Status {
     Active,
     Archived,

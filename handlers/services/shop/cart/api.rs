@@ -41,11 +41,18 @@ pub fn functions() -> Vec<Function> {
             .fails(&[Code::PreconditionFailed])
             .into(),
         Function::http("ShopCartItemsAdd", Service::Shop, Method::POST, "v1/cart/items", add)
-            .summary("Puts pieces of a product into the cart, to those of the same size and colour. With an `Idempotency-Key` it can be sent twice.")
+            .summary("Puts pieces of a product into the cart, to those of the same size and colour.")
             .headers::<CartHeaders>()
             .headers::<OnceHeader>()
-            .takes::<AddItem>("application/json", json!({ "productId": "prd_01KAXQ8W0V7D3T4Z5J6N8P9R2S", "size": "M", "color": "red", "quantity": 1 }))
-            .answers::<CartView>(StatusCode::OK, "The cart as it now is; a stranger finds `guestCartId` in it.", example())
+            .takes::<AddItem>(
+                "application/json",
+                json!({ "productId": "prd_01KAXQ8W0V7D3T4Z5J6N8P9R2S", "size": "M", "color": "red", "quantity": 1 }),
+            )
+            .answers::<CartView>(
+                StatusCode::OK,
+                "The cart as it now is; a stranger finds `guestCartId` in it.",
+                example(),
+            )
             .fails(&[Code::NotFound, Code::Conflict, Code::PreconditionFailed, Code::IdempotencyKeyReused])
             .into(),
         Function::http("ShopCartItemsSet", Service::Shop, Method::PUT, "v1/cart/items/{id}", set)

@@ -63,7 +63,16 @@ fn the_table_of_permissions_is_what_was_decided() {
     assert!(names(Role::Customer).is_empty());
     assert_eq!(
         names(Role::Staff),
-        ["readMetrics", "readReports", "manageCatalogue", "useBatches", "manageUsers", "readTiers", "readAudit"]
+        [
+            "readMetrics",
+            "readReports",
+            "manageCatalogue",
+            "manageOrders",
+            "useBatches",
+            "manageUsers",
+            "readTiers",
+            "readAudit"
+        ]
     );
     assert_eq!(names(Role::Service), ["readMetrics"]);
     assert_eq!(names(Role::Admin).len(), Permission::ALL.len());

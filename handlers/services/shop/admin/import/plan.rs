@@ -19,6 +19,7 @@ const MAX_PROBLEMS: usize = 20;
 /// What became of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ImportOutcome)]
 pub enum Outcome {
     Created,
     Updated,
