@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pravis::adapters::blobs::AzureBlobs;
 use pravis::adapters::documents::CosmosDocuments;
@@ -166,6 +167,14 @@ impl Services {
             let ready = client.get("/api/v1/health/ready").await.status == 200;
             let products = client.get("/api/v1/products?limit=1").await;
             (ready && products.status == 200 && products.json()["products"][0]["id"].is_string()).then_some(())
+        })
+        .await;
+        // What is read in the second after a change is read once more a second later; then it stays.
+        eventually("a catalogue that stays in memory", async || {
+            let is_hit = async || client.get("/api/v1/products?limit=1").await.header("x-cache") == "HIT";
+            let before = is_hit().await;
+            tokio::time::sleep(Duration::from_millis(1500)).await;
+            (before && is_hit().await).then_some(())
         })
         .await;
         Program { _process: program, client }
