@@ -5,7 +5,7 @@
 //!
 //! A point read of 1 KB costs 1, a write of 1 KB about 5.8
 //! (<https://learn.microsoft.com/azure/cosmos-db/request-units>); a first sending under an
-//! `Idempotency-Key` adds two writes. A worked sample holds its waveform, some 8 KB. What clears a history
+//! `Idempotency-Key` adds two writes. A worked sample holds its waveform and its answer, some 16 KB. What clears a history
 //! costs about 20 for each exchange: its budget is that of 20 exchanges and a recording or two. A request
 //! over its budget is logged and counted.
 
@@ -49,7 +49,7 @@ const REQUEST_UNITS: &[(&str, f64)] = &[
     ("ShopOrdersCancel", 80.0),
     ("ShopOrdersCreate", 120.0),
     ("ShopOrdersList", 5.0),
-    ("ShopOrdersView", 1.5),
+    ("ShopOrdersView", 3.0),
     ("ShopPaymentsWebhook", 40.0),
     ("ShopMediaFile", 0.0),
     ("ShopMediaList", 0.0),
@@ -65,20 +65,20 @@ const REQUEST_UNITS: &[(&str, f64)] = &[
     ("ShopReviewsOwnGet", 1.0),
     ("ShopReviewsOwnList", 4.0),
     ("ShopReviewsOwnUpdate", 40.0),
-    ("VoiceCommand", 25.0),
-    ("VoiceHistoryClear", 500.0),
-    ("VoiceHistoryClearOld", 500.0),
-    ("VoiceHistoryClearSite", 500.0),
+    ("VoiceCommand", 30.0),
+    ("VoiceHistoryClear", 650.0),
+    ("VoiceHistoryClearOld", 650.0),
+    ("VoiceHistoryClearSite", 650.0),
     ("VoiceHistoryDelete", 20.0),
     ("VoiceHistoryList", 3.0),
-    ("VoiceProcessCommand", 25.0),
+    ("VoiceProcessCommand", 30.0),
     ("VoiceSamplesComplete", 25.0),
     ("VoiceSamplesCreate", 50.0),
-    ("VoiceSamplesDelete", 100.0),
-    ("VoiceSamplesGet", 10.0),
+    ("VoiceSamplesDelete", 180.0),
+    ("VoiceSamplesGet", 20.0),
     ("VoiceSamplesList", 3.0),
-    ("VoiceSamplesRehydrate", 100.0),
-    ("VoiceSamplesWaveform", 10.0),
+    ("VoiceSamplesRehydrate", 200.0),
+    ("VoiceSamplesWaveform", 20.0),
     ("VoiceSpeechCreate", 0.0),
     ("VoiceSpeechGet", 0.0),
     ("VoiceTranscribe", 60.0),

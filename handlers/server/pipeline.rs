@@ -81,7 +81,7 @@ where
     if let Ok(timing) = HeaderValue::from_str(&server_timing(elapsed, &spent)) {
         out.insert("server-timing", timing);
     }
-    let request_units = spent.values().map(|spent| spent.request_units).sum::<f64>();
+    let request_units = spent.values().map(|spent| spent.request_units).fold(0.0, |sum, charge| sum + charge);
     let budget = function.and_then(Function::http_trigger).and_then(|http| http.request_units);
     telemetry::metrics().request(name, &method, response.status(), elapsed);
     span.in_scope(|| {

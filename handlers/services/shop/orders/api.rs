@@ -40,7 +40,7 @@ pub fn functions() -> Vec<Function> {
         Function::http("ShopOrdersCreate", Service::Shop, Method::POST, "v1/orders", create)
             .access(Access::SignedIn)
             .idempotent()
-            .summary("Orders what is in the cart, or `items`. The same cart ordered twice is one order; with an `Idempotency-Key` that holds for `items` as well.")
+            .summary("Orders what is in the cart, or `items`; the same cart ordered twice is one order.")
             .takes::<PlaceOrder>("application/json", sent())
             .answers::<Placed>(StatusCode::CREATED, "The order is placed.", placed())
             .fails(&[Code::Conflict, Code::OutOfStock, Code::NotFound])
