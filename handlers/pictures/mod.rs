@@ -1,6 +1,6 @@
 //! Pictures: what they are, whether they are fit to be shown, and the sizes and formats that a shop sends.
 //!
-//! One pass: the [structure] of the file is walked without decoding (its real format, its end, whether it
+//! One pass: the structure of the file (`structure`) is walked without decoding (its real format, its end, whether it
 //! moves) → it is decoded within [`Limits`] → made smaller → turned upright, in sRGB → encoded as WebP and JPEG.
 //! Every file that comes out is encoded from pixels alone, so nothing of what went in beside them is left: no
 //! Exif, no XMP, no place, no profile. Pure and synchronous: callers run it on a blocking thread. The bytes come
