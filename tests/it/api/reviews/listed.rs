@@ -51,6 +51,7 @@ async fn pages_hold_every_review_once_in_the_order_asked_for() {
     let path = format!("{}?sort=highest&cursor={}", reviews_of(&product), page["next"].as_str().unwrap());
     assert_eq!(anybody.get(&path).await.refused_fields(), ["cursor"]);
     // What is written later is in the list at once.
+    app.clock.advance(chrono::Duration::seconds(1));
     let late = write(&app.customer().await, &product, 5, "number 12").await;
     approve(&staff, &late).await;
     assert_eq!(shown(&anybody, &product, 13).await["items"][0]["content"], "number 12");
