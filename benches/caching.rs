@@ -3,7 +3,7 @@
 
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,8 +18,11 @@ use warp::Filter;
 static LIST: Cached<PerTenant, Vec<u8>> = Cached::in_process(&table::PRODUCT_ANSWERS, Vec::len);
 
 /// Connections that ask at once, and for how long.
-const CONNECTIONS: usize = 8;
+const CONNECTIONS: u32 = 8;
 const TIME: Duration = Duration::from_secs(5);
+
+/// Requests come by this Front Door, each from an address of its own: one client would soon be told to wait.
+const FRONT_DOOR: &str = "00000000-0000-0000-0000-000000000001";
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
@@ -56,6 +59,7 @@ fn load() {
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(dir.path())
         .env("PRAVIS_LOG", "error")
+        .env("FRONT_DOOR_ID", FRONT_DOOR)
         .stdout(Stdio::piped())
         .spawn()
         .expect("the program starts");
@@ -65,7 +69,7 @@ fn load() {
         lines.find_map(|line| line.ok()?.split_once("http://")?.1.trim().parse().ok()).expect("it prints its address");
     // Once the change feed has told of the samples, nothing is read any more.
     std::thread::sleep(Duration::from_secs(3));
-    let body = ask(&mut TcpStream::connect(address).expect("it listens"));
+    let body = ask(&mut TcpStream::connect(address).expect("it listens"), 0);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");
     let bare = listener.local_addr().expect("its address");
@@ -79,27 +83,30 @@ fn load() {
 /// Requests a second over some connections that stay open.
 fn per_second(address: SocketAddr) -> f64 {
     let began = Instant::now();
-    let asking = || {
+    let asking = |connection: u32| {
         let mut stream = TcpStream::connect(address).expect("it listens");
         let mut count = 0_u32;
         while began.elapsed() < TIME {
-            black_box(ask(&mut stream));
+            black_box(ask(&mut stream, connection << 20 | count));
             count += 1;
         }
         count
     };
     let total: u32 = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..CONNECTIONS).map(|_| scope.spawn(asking)).collect();
+        let threads: Vec<_> = (0..CONNECTIONS).map(|connection| scope.spawn(move || asking(connection))).collect();
         threads.into_iter().map(|thread| thread.join().expect("it asks")).sum()
     });
     f64::from(total) / began.elapsed().as_secs_f64()
 }
 
-/// One request; gives the body of its answer.
-fn ask(stream: &mut TcpStream) -> Vec<u8> {
-    stream
-        .write_all(b"GET /api/v1/products?lang=en-IN HTTP/1.1\r\nhost: localhost\r\n\r\n")
-        .expect("it takes a request");
+/// One request, of the client that a number stands for; gives the body of its answer.
+fn ask(stream: &mut TcpStream, client: u32) -> Vec<u8> {
+    let client = Ipv4Addr::from_bits(0x0A00_0000 | client);
+    let request = format!(
+        "GET /api/v1/products?lang=en-IN HTTP/1.1\r\nhost: localhost\r\nx-azure-fdid: {FRONT_DOOR}\r\n\
+         x-azure-socketip: {client}\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).expect("it takes a request");
     let mut received = Vec::new();
     let mut chunk = [0; 16 * 1024];
     loop {

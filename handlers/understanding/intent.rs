@@ -123,6 +123,9 @@ impl<'s, 't> Evidence<'s, 't> {
     /// Weighs all rules.
     pub(crate) fn decide(&self) -> Decision {
         let mut best = Decision { intent: Intent::Unknown, confidence: 0.0 };
+        if self.is_elsewhere() {
+            return best;
+        }
         for intent in Intent::ALL {
             let confidence = self.strength(intent) * self.coverage(intent);
             if confidence > best.confidence {

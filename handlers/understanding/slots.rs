@@ -328,7 +328,9 @@ fn count_at(sentence: &Sentence<'_>, index: usize) -> Option<u64> {
         None if single => 1,
         None => return None,
     };
-    let replaced = sentence.items.get(index + 1).is_some_and(|next| next.is(Cue::Instead));
+    // `दो की जगह तीन`, `from two to five`: the number that is there now.
+    let replaced = sentence.items.get(index + 1).is_some_and(|next| next.is(Cue::Instead))
+        || index.checked_sub(1).is_some_and(|before| sentence.is_word(before, "from"));
     if item.used || replaced || !(1..=MAX_QUANTITY).contains(&count) {
         return None;
     }

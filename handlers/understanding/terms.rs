@@ -229,6 +229,8 @@ pub(crate) enum Cue {
     Question,
     Also,
     Instead,
+    /// What no shop for clothes is asked about: the weather, a train, a song.
+    Elsewhere,
     /// Takes back what was said: `sorry`, `I mean`, `मतलब`.
     Correct,
 }

@@ -3,136 +3,26 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use utoipa::ToSchema;
-
-use super::cart::CartView;
 use super::snapshot;
-use crate::catalogue::{Dimension, Facets, Matches, Product, ProductFilter, Search, Snapshot, Wording};
+use crate::catalogue::Snapshot;
 use crate::error::Result;
 use crate::ordering::totals::Totals;
 use crate::state::AppState;
-use crate::types::{InteractionId, Language, Paise, ProductId};
+use crate::types::Language;
 use crate::understanding::proposal::Accepted;
-use crate::understanding::reply::{
-    self, CartLine, CartSummary, Constraint, Found, FoundProduct, ProductFacts, Question, Relaxation, Removal, Reply,
-    join_ssml, uncovered,
-};
+use crate::understanding::reply::{self, CartLine, CartSummary, FoundProduct, Removal, Reply, join_ssml, uncovered};
 use crate::understanding::{
     Action, CONFIDENT, Context, Intent, ProductReference, Slots, Understood, compose, understand,
 };
 
 mod fallback;
+mod found;
+mod model;
 
 pub use fallback::{Asker, Who};
+pub use model::{Answer, AnswerProduct, FollowUp};
 
-/// Products an answer carries at most; `total` tells of all.
-const MAX_PRODUCTS: usize = 50;
-/// Candidates for a name that fits several products.
-const MAX_CANDIDATES: usize = 5;
-
-/// A product in an answer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct AnswerProduct {
-    #[schema(value_type = String)]
-    pub id: ProductId,
-    /// In the language of the answer.
-    pub name: String,
-    #[schema(value_type = u64)]
-    pub price_paise: Paise,
-    /// Rupees; computed from `pricePaise`.
-    pub price: f64,
-    pub currency: String,
-    pub image: Option<String>,
-    pub in_stock: bool,
-}
-
-/// The answer to what a shopper said.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Answer {
-    /// To be shown and spoken.
-    pub text: String,
-    /// The same as SSML.
-    pub ssml: String,
-    pub language: Language,
-    pub intent: Intent,
-    /// 0 to 1.
-    pub confidence: f64,
-    pub action: Action,
-    pub slots: Slots,
-    /// The products found, at most 50.
-    pub products: Vec<AnswerProduct>,
-    /// How many products fit in all.
-    pub total: usize,
-    /// How many of all that fit have each value.
-    pub facets: Facets,
-    /// What the shopper may say next.
-    pub suggestions: Vec<String>,
-    /// Words that found no place, as they were said.
-    pub not_understood: Vec<String>,
-    /// How sure each filled slot is, by its name, 0 to 1.
-    #[serde(default)]
-    pub slot_confidence: BTreeMap<String, f64>,
-    /// What is asked back; `text` words it.
-    #[serde(default)]
-    pub question: Option<Question>,
-    /// What else the sentence asked for, in order: to be done after `action`. `text` and `ssml` speak of it, too.
-    #[serde(default)]
-    pub then: Vec<FollowUp>,
-    /// Whether the server has done to the cart what the actions say, as the request asked it to: the client does
-    /// not do it again.
-    #[serde(default)]
-    pub applied: bool,
-    /// The cart after that.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cart: Option<CartView>,
-    /// Whether a language model helped to understand the sentence.
-    #[serde(default)]
-    pub assisted: bool,
-    /// What a guest sends along with the next sentence, so that it can go on from this one.
-    #[serde(default)]
-    pub conversation_id: Option<String>,
-    #[schema(value_type = Option<String>)]
-    pub interaction_id: Option<InteractionId>,
-}
-
-/// A further request of the same sentence.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct FollowUp {
-    pub intent: Intent,
-    /// 0 to 1.
-    pub confidence: f64,
-    pub action: Action,
-    pub slots: Slots,
-}
-
-impl Answer {
-    /// The intent as it is written on the wire.
-    pub fn intent_name(&self) -> String {
-        match serde_json::to_value(self.intent) {
-            Ok(Value::String(name)) => name,
-            _ => String::new(),
-        }
-    }
-
-    /// Whether there was anything to act upon.
-    pub fn is_understood(&self) -> bool {
-        self.intent != Intent::Unknown
-    }
-
-    /// The answer under its interaction; without `words`, all that quotes the shopper is left out.
-    pub fn for_interaction(mut self, id: Option<&InteractionId>, words: bool) -> Self {
-        self.interaction_id = id.cloned();
-        if !words {
-            self.not_understood.clear();
-        }
-        self
-    }
-}
+use found::{card, find, search, shown};
 
 /// What a shopper says.
 #[derive(Clone, Copy, Debug)]
@@ -300,10 +190,7 @@ fn respond(
     found.cart = cart.cloned();
     let understood = Understood { language, ..told(understood) };
     let reply = compose(&understood, &found);
-    let shown: Vec<&Product> = match understood.intent {
-        Intent::Search => matches.iter().take(MAX_PRODUCTS).copied().collect(),
-        _ => found.products.iter().chain(&found.target).filter_map(|product| catalogue.get(&product.id)).collect(),
-    };
+    let shown = shown(catalogue, understood.intent, &matches, &found);
     Answer {
         text: reply.text,
         ssml: reply.ssml,
@@ -378,132 +265,11 @@ fn doubted(understood: Understood, certainty: f64) -> Understood {
     }
 }
 
-fn card(product: &Product, language: Language) -> AnswerProduct {
-    AnswerProduct {
-        id: product.id.clone(),
-        name: product.name.get(language).to_owned(),
-        price_paise: product.price_paise,
-        price: product.price_paise.rupees(),
-        currency: "INR".into(),
-        image: product.image(),
-        in_stock: product.stock > 0,
-    }
-}
-
-/// The products that fit the slots and the free words, and their facets; free words that fit nothing are given
-/// up.
-fn search<'a>(catalogue: &'a Snapshot, understood: &Understood) -> (Vec<&'a Product>, Facets) {
-    let slots = &understood.slots;
-    let words = uncovered(slots, &understood.query);
-    let filter = ProductFilter::of_slots(slots);
-    let mut search = Search { filter, words, wording: Wording::Understood, sort: slots.sort };
-    let mut found = catalogue.search(&search);
-    if found.products.is_empty() && !search.words.is_empty() {
-        search.words.clear();
-        found = catalogue.search(&search);
-    }
-    let Matches { products, facets, .. } = found;
-    (products, facets)
-}
-
-/// What the reply needs of the catalogue.
-fn find(
-    catalogue: &Snapshot,
-    understood: &Understood,
-    context: &Context,
-    matches: &[&Product],
-    language: Language,
-) -> Found {
-    let named = |product: &&Product| FoundProduct {
-        id: product.id.clone(),
-        name: product.name.get(language).to_owned(),
-        price: product.price_paise,
-    };
-    let mut found = Found::default();
-    match understood.intent {
-        Intent::Search => {
-            found.total = matches.len() as u64;
-            found.products = matches.iter().take(MAX_PRODUCTS).map(named).collect();
-            if matches.is_empty() {
-                found.relaxations = relaxations(catalogue, &understood.slots);
-            }
-        }
-        Intent::AnswerPolicy => {
-            let policy = understood.policy.and_then(|topic| catalogue.policy(topic.as_str()));
-            found.policy = policy.map(|policy| policy.summary.get(language).to_owned());
-        }
-        _ => {
-            let candidates = referred(catalogue, understood, context);
-            match candidates.as_slice() {
-                [product] => {
-                    found.facts = Some(facts(product, language));
-                    found.target = Some(named(product));
-                }
-                several => found.products = several.iter().take(MAX_CANDIDATES).map(named).collect(),
-            }
-        }
-    }
-    found
-}
-
-/// The products that a reference can mean: one where it is plain, several where a name fits several.
-fn referred<'a>(catalogue: &'a Snapshot, understood: &Understood, context: &Context) -> Vec<&'a Product> {
-    match &understood.reference {
-        None => Vec::new(),
-        Some(ProductReference::Name { words }) => {
-            let search = Search { words: words.clone(), wording: Wording::Understood, ..Search::default() };
-            let found = catalogue.search(&search).of_all_words();
-            // What was just shown is meant before what was not.
-            let shown: Vec<&Product> =
-                found.iter().filter(|product| context.products.contains(&product.id)).copied().collect();
-            if shown.is_empty() { found } else { shown }
-        }
-        Some(reference) => reference.resolve(context).and_then(|id| catalogue.get(&id)).into_iter().collect(),
-    }
-}
-
-fn facts(product: &Product, language: Language) -> ProductFacts {
-    ProductFacts {
-        product: FoundProduct {
-            id: product.id.clone(),
-            name: product.name.get(language).to_owned(),
-            price: product.price_paise,
-        },
-        description: product.description.get(language).to_owned(),
-        fabric: product.fabric.clone(),
-        origin: format!("{}, {}", product.origin.place, product.origin.state),
-        care: product.care.join(". "),
-        colors: product.colors.clone(),
-        sizes: product.sizes.clone(),
-        in_stock: product.stock > 0,
-        rating: f64::from(product.rating),
-        reviews: u64::from(product.review_count),
-    }
-}
-
-/// How many products there would be without each of the limits that are set, the most first.
-fn relaxations(catalogue: &Snapshot, slots: &Slots) -> Vec<Relaxation> {
-    let all = [
-        (Constraint::Price, Dimension::Price),
-        (Constraint::Color, Dimension::Color),
-        (Constraint::Size, Dimension::Size),
-        (Constraint::Occasion, Dimension::Occasion),
-        (Constraint::Weave, Dimension::Weave),
-        (Constraint::Fabric, Dimension::Fabric),
-        (Constraint::Category, Dimension::Category),
-    ];
-    let near = catalogue.near_misses(&ProductFilter::of_slots(slots));
-    let total = |wanted| near.iter().find(|(dimension, _)| *dimension == wanted).map_or(0, |(_, count)| *count as u64);
-    let relaxed = all.into_iter().map(|(constraint, dimension)| Relaxation { constraint, total: total(dimension) });
-    let mut found: Vec<Relaxation> = relaxed.filter(|relaxation| relaxation.total > 0).collect();
-    found.sort_by_key(|relaxation| std::cmp::Reverse(relaxation.total));
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::services::shop::sample_catalogue;
+    use crate::types::{Paise, ProductId};
 
     fn ask(text: &str, certainty: f64, context: &Context) -> Answer {
         answer_from(&sample_catalogue().unwrap(), Utterance { text, certainty, context, language: None })

@@ -80,6 +80,11 @@ impl Evidence<'_, '_> {
         is_category && self.sentence.words(index).last().is_some_and(|word| word.ends_with('s'))
     }
 
+    /// Whether the sentence is about something else than a shop: `when does the train come`.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        self.has(Cue::Elsewhere) && !self.describes() && !self.points() && !self.any(&[Cue::Cart, Cue::Generic])
+    }
+
     fn stop(&self) -> f64 {
         let others = self.sentence.items.iter().filter(|item| {
             !item.is_filler() && ![Cue::Stop, Cue::Thanks, Cue::Read, Cue::This].iter().any(|&cue| item.is(cue))
@@ -207,6 +212,7 @@ impl Evidence<'_, '_> {
             return 0.0;
         }
         match () {
+            () if quantity && self.corrects_count() && !self.any(&[Cue::Show, Cue::Total]) => 0.98,
             () if counted && (moves || self.any(&[Cue::Change, Cue::Add, Cue::Make])) => 0.98,
             () if counted && quantity => 0.9,
             () if moves && (quantity || self.points() || self.has(Cue::Cart) || self.content == 1) => 0.95,
@@ -227,6 +233,15 @@ impl Evidence<'_, '_> {
             }
             () => 0.0,
         }
+    }
+
+    /// `only two of those`, `one, not three`, `सिर्फ एक रखो`: a number in the place of another.
+    fn corrects_count(&self) -> bool {
+        let items = &self.sentence.items;
+        let not_that = items.windows(2).any(|two| two[0].is(Cue::Not) && two[1].number().is_some() && !two[1].used);
+        let only = ["only", "just", "सिर्फ", "केवल", "sirf", "keval", "మాత్రమే"];
+        let limits = only.iter().any(|word| self.sentence.has_word(word)) && !self.has(Cue::Cart);
+        not_that || limits && (self.points() || self.content <= 3) && !self.describes() && !self.has_unknown()
     }
 
     pub(super) fn has_unknown(&self) -> bool {

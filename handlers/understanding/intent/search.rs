@@ -30,7 +30,7 @@ impl Evidence<'_, '_> {
             () if slots.category.is_some() && shows => 0.96,
             () if slots.category.is_some() || !slots.weave.is_empty() => 0.94,
             () if self.describes() => with(0.9, 0.88, 0.8),
-            () if slots.sort.is_some() && self.has_unknown() => 0.7,
+            () if slots.sort.is_some() && self.has_unknown() => 0.6,
             () if slots.sort.is_some() => with(0.88, 0.88, 0.8),
             () if self.priced() => with(0.88, 0.86, 0.78),
             () if slots.occasion.is_some() && slots.sizes.is_empty() && self.has_unknown() => 0.62,
