@@ -2,7 +2,6 @@
 //! also when Redis restarts meanwhile.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use pravis::app::{Application, build_at};
 use pravis::caching::{Change, News};
@@ -93,31 +92,4 @@ async fn sessions_and_caches_share_one_channel() {
     two.nodes[0].invalidations.publish(bytes::Bytes::from_static(br#"{"laterNews":{}}"#)).await.unwrap();
     two.set_price(77_700).await;
     two.both_see(77_700).await;
-}
-
-/// How long a change takes to be seen by the process that it was not told to, also when Redis restarts half-way.
-/// Prints percentiles.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-#[ignore = "a measurement: run it alone, optimised"]
-async fn measure_how_soon_a_change_is_seen() {
-    let mut two = Two::start().await;
-    let mut times = Vec::new();
-    for price in 1..=1000 {
-        if price == 500 {
-            two.redis.restart().await;
-        }
-        two.set_price(price * 100).await;
-        let told = Instant::now();
-        while two.price(1).await != Paise(price * 100) {
-            tokio::time::sleep(Duration::from_micros(200)).await;
-        }
-        times.push(told.elapsed());
-        if price == 500 {
-            println!("across the restart: {:?}", told.elapsed());
-        }
-    }
-    times.sort();
-    let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize].as_secs_f64() * 1e3;
-    println!("seen after: p50 {:.2} ms  p95 {:.2}  p99 {:.2}  max {:.2}", at(0.5), at(0.95), at(0.99), at(1.0));
-    assert!(at(1.0) < 1000.0, "stale after a second");
 }
