@@ -149,29 +149,30 @@ impl Terms {
         if word.contains(|c: char| c.is_ascii_digit()) {
             return None;
         }
-        let (wanted, first) = (kinds(word), word.chars().next());
-        let near = self.letters.iter().zip(0..).filter_map(|(&(letters, count), term)| {
-            let missing = (wanted & !letters).count_ones() as usize;
-            let count = usize::from(count);
-            if missing > allowed || count + allowed < length {
-                return None;
-            }
-            let text = self.text(term);
-            let begins_alike = text.chars().next() == first;
-            let distance = if count <= length + allowed {
-                if (letters & !wanted).count_ones() as usize > allowed {
-                    return None;
-                }
-                osa_distance(word, text)
-            } else if begins_alike && length >= LEAST_BEGINNING {
-                let end = text.char_indices().nth(length).map_or(text.len(), |(at, _)| at);
-                // Behind every whole word.
-                return Some((osa_distance(word, &text[..end]), true, !begins_alike, term));
-            } else {
-                return None;
-            };
-            Some((distance, false, !begins_alike, term))
+        let (wanted, first) = (kinds(word), word.chars().next()?);
+        let has_most = |letters: u64| (wanted & !letters).count_ones() as usize <= allowed;
+        // The letters are compared before a word is looked at: there are very many.
+        let whole = self.letters.iter().zip(0..).filter(|&(&(letters, count), _)| {
+            usize::from(count).abs_diff(length) <= allowed
+                && has_most(letters)
+                && (letters & !wanted).count_ones() as usize <= allowed
         });
+        let whole = whole.map(|(_, term)| {
+            let text = self.text(term);
+            (osa_distance(word, text), false, !text.starts_with(first), term)
+        });
+        let longer = if length < LEAST_BEGINNING { 0..0 } else { self.starting_with(first.encode_utf8(&mut [0; 4])) };
+        let longer = longer.filter(|&term| {
+            let (letters, count) = self.letters[term as usize];
+            usize::from(count) > length + allowed && has_most(letters)
+        });
+        let begun = longer.map(|term| {
+            let text = self.text(term);
+            let end = text.char_indices().nth(length).map_or(text.len(), |(at, _)| at);
+            // Behind every whole word.
+            (osa_distance(word, &text[..end]), true, false, term)
+        });
+        let near = whole.chain(begun);
         let near = near.filter(|(distance, ..)| *distance <= allowed);
         let order = |&(distance, beginning, differently, term): &(usize, bool, bool, TermId)| {
             (distance, beginning, differently, Reverse(standing(term)), term)
