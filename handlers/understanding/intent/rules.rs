@@ -2,6 +2,7 @@
 //! readings of one sentence against each other; what they rest on stands beside them.
 
 use super::{Evidence, Intent};
+use crate::understanding::certainty::Match;
 use crate::understanding::reference::ProductReference;
 use crate::understanding::sentence::{Item, Sense};
 use crate::understanding::slots::Slots;
@@ -82,7 +83,12 @@ impl Evidence<'_, '_> {
 
     /// Whether the sentence is about something else than a shop: `when does the train come`.
     pub(super) fn is_elsewhere(&self) -> bool {
-        self.has(Cue::Elsewhere) && !self.describes() && !self.points() && !self.any(&[Cue::Cart, Cue::Generic])
+        // As it is written only: too many words of the shop sound nearly so.
+        let named = |item: &Item| item.is(Cue::Elsewhere) && item.matched == Match::Exact;
+        self.sentence.items.iter().any(named)
+            && !self.describes()
+            && !self.points()
+            && !self.any(&[Cue::Cart, Cue::Generic])
     }
 
     fn stop(&self) -> f64 {
